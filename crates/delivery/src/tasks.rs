@@ -1,0 +1,52 @@
+//! The only door to `spawn`: a task that is dropped is stopped, and a task that panicked panics whoever waits for it.
+//!
+//! A bare `tokio::spawn` detaches, so a panic in it would vanish and the work it held would hang for ever.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::task::JoinHandle;
+
+/// A running task. Dropping it aborts the task at its next await.
+#[derive(Debug)]
+pub struct Task<T>(JoinHandle<T>);
+
+/// Runs `work` beside the caller. Panics when called outside a tokio runtime, as `tokio::spawn` does.
+#[must_use = "dropping a task stops it"]
+#[expect(clippy::disallowed_methods, reason = "this is the one door")]
+pub fn spawn<F>(work: F) -> Task<F::Output>
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+{
+    Task(tokio::spawn(work))
+}
+
+impl<T> Task<T> {
+    /// Whether the task has ended.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.0.is_finished()
+    }
+}
+
+impl<T> Future for Task<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        Pin::new(&mut self.0).poll(cx).map(|ended| match ended {
+            Ok(value) => value,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // Only `Drop` aborts, and what is dropped is not polled; left is a runtime that shuts down.
+                Err(_) => panic!("the runtime stopped a task that was still waited for"),
+            },
+        })
+    }
+}
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
