@@ -1,0 +1,119 @@
+//! The event as a type, for making updates and for taking them apart field by field.
+//!
+//! Writing is exact: the sample's order, empty values written, means with two decimals. Reading is tolerant: the forms
+//! that the vendor's documents give, members that the schema does not have kept and written back after the known ones.
+//! What must leave byte for byte as it came is an [`Update`], not an [`Event`].
+
+use bytes::Bytes;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use crate::json::{self, Cursor};
+use crate::schema::rows;
+use crate::update::Update;
+use crate::value::{AlertType, Counts, Decimal, Json, Number, ReadError, Severity, TextOr, Unknown, Value};
+
+macro_rules! structs {
+    ($($(#[$about:meta])* $NAME:ident $Type:ident {
+        $($(#[$about_member:meta])* $name:literal $field:ident: $type:ty = $kind:tt,)*
+    })*) => { $(
+        $(#[$about])*
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        pub struct $Type {
+            $($(#[$about_member])* pub $field: $type,)*
+            /// Members that the schema does not have.
+            pub unknown: Unknown,
+        }
+
+        impl Value for $Type {
+            fn read(cursor: &mut Cursor<'_>) -> Result<Self, ReadError> {
+                let mut this = Self::default();
+                if cursor.peek() != Some(b'{') {
+                    return Err(ReadError::Mismatch { path: String::new(), expected: "an object" });
+                }
+                let mut more = cursor.open(b'{', b'}', "an object")?;
+                while more {
+                    match &*json::unescape(cursor.key()?.1) {
+                        $($name => this.$field = Value::read(cursor).map_err(|error| error.under($name))?,)*
+                        other => this.unknown.0.push((other.to_owned(), Json::read(cursor)?)),
+                    }
+                    more = cursor.more(b'}')?;
+                }
+                Ok(this)
+            }
+
+            fn write(&self, out: &mut Vec<u8>) {
+                out.push(b'{');
+                $(
+                    out.extend_from_slice(concat!("\"", $name, "\":").as_bytes());
+                    self.$field.write(out);
+                    out.push(b',');
+                )*
+                for (name, value) in &self.unknown.0 {
+                    json::write_string(name, out);
+                    out.push(b':');
+                    value.write(out);
+                    out.push(b',');
+                }
+                // Every object of the table has a member, so the last byte is a comma.
+                if let Some(last) = out.last_mut() {
+                    *last = b'}';
+                }
+            }
+        }
+    )* };
+}
+rows!(structs);
+
+impl Event {
+    /// Reads an event from JSON text. A field that is absent gets its empty value.
+    ///
+    /// # Errors
+    /// If the text is no update ([`Update::parse`]), or a field holds what it cannot hold.
+    pub fn parse(text: impl Into<Bytes>) -> Result<Self, ReadError> {
+        Self::read_from(&Update::parse(text)?)
+    }
+
+    /// Takes an update apart.
+    ///
+    /// # Errors
+    /// If a field holds what it cannot hold.
+    pub fn read_from(update: &Update) -> Result<Self, ReadError> {
+        Self::read(&mut Cursor::new(update.as_bytes())?)
+    }
+
+    /// The event as JSON text, without white space between tokens.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(2048);
+        self.write(&mut out);
+        out
+    }
+
+    /// The event as an update.
+    ///
+    /// # Errors
+    /// If `unknown` members nest too deep, or one has the name of a field.
+    pub fn to_update(&self) -> Result<Update, crate::ParseError> {
+        Update::parse(self.to_json())
+    }
+}
+
+/// With `serde_json` only: the text passes through as it is, which other formats do not offer.
+impl Serialize for Event {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = String::from_utf8(self.to_json()).map_err(serde::ser::Error::custom)?;
+        RawValue::from_string(text).map_err(serde::ser::Error::custom)?.serialize(serializer)
+    }
+}
+
+/// With `serde_json` only, as for `Serialize`.
+impl<'de> Deserialize<'de> for Event {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Box::<RawValue>::deserialize(deserializer)?;
+        Self::parse(text.get().to_owned()).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,190 @@
+use proptest::prelude::{Strategy, any, prop_assert_eq, proptest};
+use proptest::sample::{Index, subsequence};
+
+use super::*;
+use crate::strategies::update_text;
+
+const BODY: &str = r#"{"alerttype":"start","id":"a","x":{"id":1},"metrics":{"bits":{"avg":0.00,"sum":1}},"ipinfo":[{"ip":"b","geo":{"city":"c"}},{"ip":"d"}],"site":""}"#;
+
+fn rules(lines: &[(&str, &str)]) -> Vec<Rule> {
+    lines
+        .iter()
+        .map(|(path, name)| if name.is_empty() { Rule::omit(path) } else { Rule::rename(path, name) })
+        .collect()
+}
+
+fn json(text: &str) -> Json {
+    Json::parse(text).unwrap()
+}
+
+/// Renders `BODY` under the rules, and restores it where nothing was left out.
+fn rendered(rules: &[Rule]) -> String {
+    let names = FieldNames::compile(rules).unwrap();
+    let update = Update::parse(BODY).unwrap();
+    let body = names.render(&update).unwrap();
+    if !rules.iter().any(|rule| rule.change == Change::Omit) {
+        assert_eq!(names.restore(body.clone()).unwrap().as_bytes(), update.as_bytes());
+    }
+    String::from_utf8(body.to_vec()).unwrap()
+}
+
+#[test]
+fn names_change_and_nothing_else() {
+    for (lines, from, to) in [
+        (&[("id", "event \"id\"")][..], r#""id":"a""#, r#""event \"id\"":"a""#),
+        (&[("metrics.bits.avg", "mean")], r#""avg":"#, r#""mean":"#),
+        (&[("metrics", "m"), ("metrics.bits", "b")], r#""metrics":{"bits":"#, r#""m":{"b":"#),
+        (&[("ipinfo.ip", "address")], r#""ip":"#, r#""address":"#),
+        (&[("id", "site"), ("site", "id")], "", ""),
+    ] {
+        let expected = match from {
+            "" => BODY.replace("\"id\":\"a\"", "\"site\":\"a\"").replace("\"site\":\"\"", "\"id\":\"\""),
+            from => BODY.replace(from, to),
+        };
+        assert_eq!(rendered(&rules(lines)), expected);
+    }
+}
+
+#[test]
+fn fields_are_left_out_with_one_comma_wherever_they_stand() {
+    for (paths, gone) in [
+        (&["alerttype"][..], &[r#""alerttype":"start","#][..]),
+        (&["site"], &[r#","site":"""#]),
+        (&["metrics.bits"], &[r#""bits":{"avg":0.00,"sum":1}"#]),
+        (&["metrics.bits.avg"], &[r#""avg":0.00,"#]),
+        (&["metrics.bits.avg", "metrics.bits.sum"], &[r#""avg":0.00,"sum":1"#]),
+        (&["metrics", "metrics.bits.avg"], &[r#""metrics":{"bits":{"avg":0.00,"sum":1}},"#]),
+        (&["ipinfo.geo"], &[r#","geo":{"city":"c"}"#]),
+        (&["ipinfo.ip"], &[r#""ip":"b","#, r#""ip":"d""#]),
+        (&["ipinfo", "site"], &[r#","ipinfo":[{"ip":"b","geo":{"city":"c"}},{"ip":"d"}],"site":"""#]),
+    ] {
+        let rules: Vec<_> = paths.iter().map(|path| Rule::omit(path)).collect();
+        let expected = gone.iter().fold(BODY.to_owned(), |body, gone| body.replacen(gone, "", 1));
+        assert_eq!(rendered(&rules), expected);
+    }
+}
+
+#[test]
+fn constants_are_added_at_the_end() {
+    let source = Rule::add("source", json("{\"product\": \"fusion\"}"));
+    let expected = BODY.replace(r#""site":""}"#, r#""site":"","source":{"product":"fusion"}}"#);
+    assert_eq!(rendered(std::slice::from_ref(&source)), expected);
+    let names = FieldNames::compile(&[source, Rule::add("n", json("1"))]).unwrap();
+    assert_eq!(
+        names.render(&Update::parse("{}").unwrap()).unwrap(),
+        r#"{"source":{"product":"fusion"},"n":1}"#
+    );
+}
+
+#[test]
+fn every_mistake_is_reported_with_what_to_do() {
+    let errors = FieldNames::compile(&[
+        Rule::rename("metrics.bits.average", "mean"),
+        Rule::rename("city", "town"),
+        Rule::rename("qqq", "q"),
+        Rule::rename("id", ""),
+        Rule::rename("tag", &"n".repeat(MAX_NAME + 1)),
+        Rule::rename("site", "name"),
+        Rule::omit("beta"),
+        Rule::rename("beta", "b"),
+        Rule::add("customer", json("1")),
+        Rule::add("", json("1")),
+    ])
+    .unwrap_err();
+    let lines: Vec<_> = errors.to_string().lines().map(str::to_owned).collect();
+    assert_eq!(
+        lines,
+        [
+            "metrics.bits.average: an update has no such field; did you mean metrics.bits.avg?",
+            "city: an update has no such field; did you mean ipinfo.geo.city?",
+            "qqq: an update has no such field; paths are like id, metrics.bits.avg, ipinfo.geo.city",
+            "id: the name is empty; to leave a field out, omit it",
+            "tag: the name is longer than 256 bytes",
+            "beta: there is a rule for it already; keep one",
+            ": the name is empty; to leave a field out, omit it",
+            "site: would be sent as \"name\", and so would name; give one of them another name",
+            "customer: would be sent as \"customer\", and so would customer; give one of them another name",
+        ]
+    );
+}
+
+#[test]
+fn the_limits_are_where_they_say() {
+    assert!(FieldNames::compile(&[Rule::rename("id", &"n".repeat(MAX_NAME))]).is_ok());
+    let constants =
+        |count: usize| -> Vec<_> { (0..count).map(|n| Rule::add(&format!("c{n}"), json("1"))).collect() };
+    assert!(FieldNames::compile(&constants(MAX_RULES)).is_ok());
+    let errors = FieldNames::compile(&constants(MAX_RULES + 1)).unwrap_err();
+    assert_eq!(errors.0[0].fault, RuleFault::TooManyRules);
+}
+
+#[test]
+fn an_unknown_member_that_would_stand_twice_is_refused() {
+    for (rule, body, path) in [
+        (Rule::rename("id", "event_id"), r#"{"id":"a","event_id":1}"#, "id"),
+        (Rule::rename("id", "event_id"), r#"{"event\u005fid":1}"#, "id"),
+        (Rule::add("source", json("1")), r#"{"source":1}"#, "a constant"),
+    ] {
+        let names = FieldNames::compile(&[rule]).unwrap();
+        assert_eq!(names.render(&Update::parse(body).unwrap()).unwrap_err().path, path);
+    }
+    let names = FieldNames::compile(&[Rule::rename("metrics.bits", "event_id")]).unwrap();
+    assert!(
+        names.render(&Update::parse(r#"{"event_id":1}"#).unwrap()).is_ok(),
+        "another object, another name"
+    );
+}
+
+#[test]
+fn a_body_under_the_wrong_names_is_told_apart() {
+    let names = FieldNames::compile(&[
+        Rule::rename("id", "event_id"),
+        Rule::omit("site"),
+        Rule::add("source", json("\"fusion\"")),
+    ])
+    .unwrap();
+    for (body, message) in [
+        (r#"{"id":"a"}"#, "id came under its standard name; expected \"event_id\""),
+        (r#"{"event_id":"a","site":""}"#, "site came under its standard name; expected it to be left out"),
+        (r#"{"event_id":"a"}"#, "\"source\" should be there with the constant value \"fusion\""),
+        (r#"{"event_id":"a","source":"x"}"#, "\"source\" should be there with the constant value \"fusion\""),
+    ] {
+        assert_eq!(names.restore(body).unwrap_err().to_string(), message);
+    }
+    let restored = names.restore(r#"{"source":"fusion","event_id":"a","more":1}"#).unwrap();
+    assert_eq!(restored.as_bytes(), br#"{"id":"a","more":1}"#);
+}
+
+fn renames() -> impl Strategy<Value = Vec<Rule>> {
+    let all: Vec<Field> = Field::all().collect();
+    (subsequence(all, 0..20), any::<Index>()).prop_map(|(fields, odd)| {
+        let mut rules: Vec<_> =
+            fields.iter().map(|field| Rule::rename(field.path(), &format!("n-{field}"))).collect();
+        if !rules.is_empty() {
+            let place = odd.index(rules.len());
+            rules[place] = Rule::rename(fields[place].path(), "odd \"\\ é");
+        }
+        rules
+    })
+}
+
+proptest! {
+    #[test]
+    fn restoring_undoes_rendering(text in update_text(), rules in renames()) {
+        let names = FieldNames::compile(&rules).unwrap();
+        let update = Update::parse(text).unwrap();
+        let restored = names.restore(names.render(&update).unwrap()).unwrap();
+        prop_assert_eq!(restored.as_bytes(), update.as_bytes());
+    }
+
+    #[test]
+    fn a_rendered_body_is_json_whatever_is_left_out(text in update_text(), out in subsequence(Field::all().collect::<Vec<_>>(), 0..60)) {
+        let rules: Vec<_> = out.iter().map(|field| Rule::omit(field.path())).collect();
+        let names = FieldNames::compile(&rules).unwrap();
+        let body = names.render(&Update::parse(text).unwrap()).unwrap();
+        let again = Update::parse(body).unwrap();
+        for field in out.iter().filter(|field| field.index() < crate::schema::TOP_LEVEL) {
+            prop_assert_eq!(again.raw(*field), None);
+        }
+    }
+}

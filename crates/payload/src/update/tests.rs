@@ -1,0 +1,122 @@
+use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
+
+use super::*;
+use crate::strategies::{update_text, whole_update_text};
+use crate::{Event, FieldNames, Rule, SAMPLE, check};
+
+/// The text without white space between tokens, made by another hand than the one under test.
+fn squeezed(text: &str) -> String {
+    let (mut out, mut quoted, mut escaped) = (String::new(), false, false);
+    for character in text.chars() {
+        if quoted || !character.is_ascii_whitespace() {
+            out.push(character);
+        }
+        quoted ^= character == '"' && !escaped;
+        escaped = quoted && character == '\\' && !escaped;
+    }
+    out
+}
+
+fn refused(text: &str) -> (Fault, usize, usize) {
+    let error = Update::parse(text.to_owned()).unwrap_err();
+    (error.fault, error.line, error.column)
+}
+
+#[test]
+fn the_sample_survives_reading_and_writing() {
+    let update = Update::parse(SAMPLE).unwrap();
+    let expected = squeezed(SAMPLE);
+    assert_eq!(update.as_bytes(), expected.as_bytes());
+    assert_eq!(Event::read_from(&update).unwrap().to_json(), expected.as_bytes());
+    let identity = FieldNames::compile(&[Rule::rename("id", "id")]).unwrap();
+    assert_eq!(identity.render(&update).unwrap(), expected.as_bytes());
+    assert_eq!(check(&update, &identity), []);
+}
+
+#[test]
+fn a_text_without_white_space_is_not_copied() {
+    let bytes = Bytes::from(squeezed(SAMPLE));
+    let update = Update::parse(bytes.clone()).unwrap();
+    assert_eq!(update.as_bytes().as_ptr(), bytes.as_ptr());
+}
+
+#[test]
+fn fields_can_be_asked_for() {
+    let update = Update::parse(SAMPLE).unwrap();
+    assert_eq!(update.id().as_deref(), Some("00edee24-bc66-4b37-803c-123456789012"));
+    assert_eq!(update.texts(Field::TRACK_BY), ["srcip", "dstip"]);
+    assert_eq!(update.integer(Field::TIMESTAMP), Some(1_689_391_131));
+    assert_eq!(update.flag(Field::BYPASSRULE), Some(false));
+    assert_eq!(update.raw(Field::RULES), Some("null"));
+    assert_eq!(
+        update.raw(Field::at("metrics.bits").unwrap()),
+        None,
+        "a nested field is no field of the update"
+    );
+    let escaped = Update::parse(r#"{"\u0069d":"a\u002fb"}"#).unwrap();
+    assert_eq!(escaped.id().as_deref(), Some("a/b"));
+}
+
+#[test]
+fn what_is_no_update_is_refused_with_its_place() {
+    let unexpected = |expected, found| Fault::Unexpected { expected, found };
+    for (text, fault) in [
+        ("", (unexpected("a value", None), 1, 1)),
+        ("[]", (Fault::NotAnObject, 1, 1)),
+        ("{\"id\":\n  1,}", (unexpected("a member name in double quotes", Some('}')), 2, 5)),
+        ("{\"id\":\"é\" x", (unexpected("a comma or the end of the object", Some('x')), 1, 11)),
+        ("{\"id\":1,\n\"\\u0069d\":2}", (Fault::DuplicateField("id".to_owned()), 2, 1)),
+        (
+            "{\"metrics\":{\"bits\":{\"avg\":1,\"avg\":2}}}",
+            (Fault::DuplicateField("metrics.bits.avg".to_owned()), 1, 29),
+        ),
+        ("{} {}", (unexpected("nothing more after the value", Some('{')), 1, 4)),
+        ("{\"id\":\"a", (Fault::OpenString, 1, 7)),
+    ] {
+        assert_eq!(refused(text), fault, "{text:?}");
+    }
+    let error = Update::parse(&b"{\"id\":\"\xff\"}"[..]).unwrap_err();
+    assert_eq!((error.fault, error.offset), (Fault::NotUtf8, 7));
+}
+
+#[test]
+fn the_largest_update_is_read_and_one_byte_more_is_not() {
+    let sized = |bytes: usize| {
+        let mut text = b"{\"id\":\"".to_vec();
+        text.resize(bytes - 2, b'x');
+        text.extend_from_slice(b"\"}");
+        text
+    };
+    assert!(Update::parse(sized(crate::MAX_BYTES)).is_ok());
+    assert_eq!(Update::parse(sized(crate::MAX_BYTES + 1)).unwrap_err().fault, Fault::TooLarge);
+}
+
+proptest! {
+    #[test]
+    fn nothing_but_white_space_is_changed(text in update_text()) {
+        let update = Update::parse(text.clone()).unwrap();
+        prop_assert_eq!(std::str::from_utf8(update.as_bytes()).unwrap(), squeezed(&text));
+        let again = Update::parse(update.bytes()).unwrap();
+        prop_assert_eq!(again.as_bytes(), update.as_bytes());
+    }
+
+    #[test]
+    fn any_text_is_read_or_refused_as_another_reader_does(text in "\\PC{0,40}|[\\[\\]{}\",:0-9a-z\\\\ \n-]{0,40}") {
+        let judged = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&text);
+        // Half surrogates and numbers beyond a double are JSON, but not to that reader.
+        prop_assert!(judged.is_err() || Update::parse(text).is_ok());
+    }
+
+    #[test]
+    fn a_typed_event_keeps_what_it_read(text in whole_update_text()) {
+        let update = Update::parse(text).unwrap();
+        let event = Event::read_from(&update).unwrap();
+        let again = Event::parse(event.to_json()).unwrap();
+        prop_assert_eq!(&again, &event);
+        prop_assert_eq!(again.metrics.unknown.0.len(), event.metrics.unknown.0.len());
+        for field in [Field::TIMESTAMP, Field::DURATION, Field::END] {
+            let written = Update::parse(event.to_json()).unwrap();
+            prop_assert_eq!(written.raw(field), update.raw(field), "number text is kept");
+        }
+    }
+}
