@@ -1,0 +1,97 @@
+//! What the receiver answers: a verdict in, a response out.
+//!
+//! The status is that of the first failure in a fixed order; the body lists all of them, so that whoever reads the
+//! sender's log sees as much as whoever sits at the receiver.
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderValue, Response, StatusCode};
+use serde_json::json;
+
+use crate::check::Checks;
+use crate::verdict::{Check, Subject, Verdict};
+
+/// Which status a failed check leads to; the first that applies wins. Findings on the sequence never refuse a request.
+const REFUSALS: &[(Subject, StatusCode)] = &[
+    (Subject::Path, StatusCode::NOT_FOUND),
+    (Subject::Method, StatusCode::METHOD_NOT_ALLOWED),
+    (Subject::Credentials, StatusCode::UNAUTHORIZED),
+    (Subject::Body, StatusCode::PAYLOAD_TOO_LARGE),
+    (Subject::ContentType, StatusCode::UNSUPPORTED_MEDIA_TYPE),
+    (Subject::Headers, StatusCode::BAD_REQUEST),
+    (Subject::Json, StatusCode::BAD_REQUEST),
+    (Subject::Shape, StatusCode::UNPROCESSABLE_ENTITY),
+];
+
+/// The status that answers a verdict.
+#[must_use]
+pub fn status(verdict: &Verdict) -> StatusCode {
+    let refusal = REFUSALS.iter().find(|(subject, _)| verdict.failed(*subject));
+    refusal.map_or(StatusCode::OK, |(_, status)| *status)
+}
+
+/// The whole answer.
+pub(crate) fn reply(verdict: &Verdict, checks: &Checks, too_slow: bool) -> Response<Bytes> {
+    let status = match status(verdict) {
+        // The body check stands for both; RFC 9110, section 15.5.9 has a status of its own for the slow one.
+        StatusCode::PAYLOAD_TOO_LARGE if too_slow => StatusCode::REQUEST_TIMEOUT,
+        status => status,
+    };
+    let mut response = Response::new(body(verdict));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if status == StatusCode::UNAUTHORIZED {
+        // RFC 7617, section 2.1: `charset` tells the client to encode the credentials as UTF-8.
+        let challenge = HeaderValue::from_static("Basic realm=\"fusion-webhook\", charset=\"UTF-8\"");
+        headers.insert(WWW_AUTHENTICATE, challenge);
+    }
+    if status == StatusCode::METHOD_NOT_ALLOWED
+        && let Ok(method) = HeaderValue::from_str(checks.method.as_str())
+    {
+        headers.insert(ALLOW, method);
+    }
+    response
+}
+
+fn body(verdict: &Verdict) -> Bytes {
+    let problem = |check: &Check| -> Vec<_> {
+        let problems = check.finding.problems().iter();
+        let entry = |problem: &crate::verdict::Problem| json!({ "check": check.subject.as_str(), "what": problem.what, "expected": problem.expected, "got": problem.got });
+        problems.map(entry).collect()
+    };
+    let (failed, noted): (Vec<_>, Vec<_>) =
+        verdict.checks.iter().partition(|check| check.finding.is_failure());
+    let list = |checks: Vec<&Check>| checks.into_iter().flat_map(problem).collect::<Vec<_>>();
+    let body = json!({ "passed": verdict.passed(), "failed": list(failed), "noted": list(noted) });
+    format!("{body}\n").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::Finding;
+
+    fn status_of(failed: &[Subject]) -> StatusCode {
+        let check = |&subject| Check { subject, finding: Finding::failed("a", "b", "c") };
+        status(&Verdict { checks: failed.iter().map(check).collect() })
+    }
+
+    #[test]
+    fn the_status_is_that_of_the_first_failure() {
+        for (failed, status) in [
+            (&[][..], 200),
+            (&[Subject::Sequence], 200),
+            (&[Subject::Path, Subject::Method], 404),
+            (&[Subject::Method, Subject::Credentials], 405),
+            (&[Subject::Credentials, Subject::Headers, Subject::Json], 401),
+            (&[Subject::Body, Subject::Headers], 413),
+            (&[Subject::ContentType, Subject::Shape], 415),
+            (&[Subject::Headers], 400),
+            (&[Subject::Json], 400),
+            (&[Subject::Shape, Subject::Sequence], 422),
+        ] {
+            assert_eq!(status_of(failed).as_u16(), status, "{failed:?}");
+        }
+    }
+}

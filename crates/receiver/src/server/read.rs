@@ -1,0 +1,64 @@
+//! Reads one request within the limits. What breaks off is a request too: its body says how.
+
+use std::net::SocketAddr;
+use std::sync::atomic::AtomicU64;
+
+use bytes::{Bytes, BytesMut};
+use http::Request as HttpRequest;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+
+use super::{Desk, Limits};
+use crate::clock::{Stopwatch, wall};
+use crate::request::{Body, Request};
+
+pub(super) async fn read(
+    request: HttpRequest<Incoming>,
+    peer: SocketAddr,
+    limits: &Limits,
+    number: &AtomicU64,
+) -> Request {
+    let (at, stopwatch) = (wall(), Stopwatch::start());
+    let (head, body) = request.into_parts();
+    let body = match tokio::time::timeout(limits.body_timeout, whole(body, limits.body)).await {
+        Ok(body) => body,
+        Err(_) => Body::TooSlow { limit: limits.body_timeout },
+    };
+    Request {
+        number: Desk::next(number),
+        at,
+        took: stopwatch.elapsed(),
+        peer,
+        version: head.version,
+        method: head.method,
+        target: head.uri.path_and_query().map_or_else(|| head.uri.to_string(), ToString::to_string),
+        headers: head.headers,
+        body,
+    }
+}
+
+async fn whole(mut body: Incoming, limit: usize) -> Body {
+    let mut first: Option<Bytes> = None;
+    let mut gathered = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let data = match frame {
+            Ok(frame) => frame.into_data().unwrap_or_default(),
+            Err(error) => return Body::BrokenOff(error.to_string()),
+        };
+        let before = first.as_ref().map_or(0, Bytes::len) + gathered.len();
+        if before + data.len() > limit {
+            return Body::TooLarge { limit };
+        }
+        // Most bodies come in one piece, which is kept as it is.
+        match first.take() {
+            None if gathered.is_empty() => first = Some(data),
+            None => gathered.extend_from_slice(&data),
+            Some(earlier) => {
+                gathered.reserve(earlier.len() + data.len());
+                gathered.extend_from_slice(&earlier);
+                gathered.extend_from_slice(&data);
+            }
+        }
+    }
+    Body::Whole(first.unwrap_or_else(|| gathered.freeze()))
+}

@@ -1,0 +1,172 @@
+//! The judgement of one request: every check that was asked for, each with what was expected and what came.
+
+use std::fmt;
+
+/// The checks of one request, in the order in which they are listed in [`Subject`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// One entry a check that was asked for.
+    pub checks: Vec<Check>,
+}
+
+/// One check and what it found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// What was checked.
+    pub subject: Subject,
+    /// What was found.
+    pub finding: Finding,
+}
+
+/// What a check looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    /// The method.
+    Method,
+    /// The path.
+    Path,
+    /// Whether the body came whole and within the limit.
+    Body,
+    /// Basic credentials.
+    Credentials,
+    /// The content type.
+    ContentType,
+    /// Required header fields.
+    Headers,
+    /// Whether the body is JSON.
+    Json,
+    /// The fields of the body, their types and values.
+    Shape,
+    /// The order of the event's updates.
+    Sequence,
+}
+
+/// What a check found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// All is well.
+    Passed,
+    /// Odd, but no reason to refuse.
+    Noted(Vec<Problem>),
+    /// Wrong.
+    Failed(Vec<Problem>),
+    /// It could not be looked at, for this reason; the check that failed before says why.
+    Skipped(&'static str),
+}
+
+/// One thing that is wrong or odd.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Where or what: a header's name, a field's path, the subject itself.
+    pub what: String,
+    /// What should be there.
+    pub expected: String,
+    /// What came. Never a password.
+    pub got: String,
+}
+
+impl Problem {
+    pub(crate) fn new(what: impl Into<String>, expected: impl Into<String>, got: impl Into<String>) -> Self {
+        Self { what: what.into(), expected: expected.into(), got: got.into() }
+    }
+}
+
+impl Finding {
+    /// One problem that is a failure.
+    pub(crate) fn failed(
+        what: impl Into<String>,
+        expected: impl Into<String>,
+        got: impl Into<String>,
+    ) -> Self {
+        Self::Failed(vec![Problem::new(what, expected, got)])
+    }
+
+    /// Whether it is wrong.
+    #[must_use]
+    pub const fn is_failure(&self) -> bool {
+        matches!(self, Self::Failed(_))
+    }
+
+    /// What is wrong or odd.
+    #[must_use]
+    pub fn problems(&self) -> &[Problem] {
+        match self {
+            Self::Noted(problems) | Self::Failed(problems) => problems,
+            Self::Passed | Self::Skipped(_) => &[],
+        }
+    }
+}
+
+impl Verdict {
+    /// Whether no check failed.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        !self.checks.iter().any(|check| check.finding.is_failure())
+    }
+
+    /// The checks that failed.
+    pub fn failures(&self) -> impl Iterator<Item = &Check> {
+        self.checks.iter().filter(|check| check.finding.is_failure())
+    }
+
+    /// What a check found; `None` if it was not asked for.
+    #[must_use]
+    pub fn of(&self, subject: Subject) -> Option<&Finding> {
+        self.checks.iter().find(|check| check.subject == subject).map(|check| &check.finding)
+    }
+
+    /// Whether a check failed.
+    #[must_use]
+    pub fn failed(&self, subject: Subject) -> bool {
+        self.of(subject).is_some_and(Finding::is_failure)
+    }
+}
+
+impl Subject {
+    /// Its name, as scripts read it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Method => "method",
+            Self::Path => "path",
+            Self::Body => "body",
+            Self::Credentials => "credentials",
+            Self::ContentType => "content-type",
+            Self::Headers => "headers",
+            Self::Json => "json",
+            Self::Shape => "shape",
+            Self::Sequence => "sequence",
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: expected {}, got {}", self.what, self.expected, self.got)
+    }
+}
+
+impl fmt::Display for Verdict {
+    /// One line a check.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Check { subject, finding } in &self.checks {
+            match finding {
+                Finding::Passed => writeln!(f, "{subject}: passed")?,
+                Finding::Skipped(reason) => writeln!(f, "{subject}: not checked, {reason}")?,
+                Finding::Noted(problems) | Finding::Failed(problems) => {
+                    let word = if finding.is_failure() { "failed" } else { "noted" };
+                    for problem in problems {
+                        writeln!(f, "{subject}: {word}, {problem}")?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
