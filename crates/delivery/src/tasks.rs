@@ -50,3 +50,37 @@ impl<T> Drop for Task<T> {
         self.0.abort();
     }
 }
+
+/// Tasks of one kind whose results come back as they end; dropping it stops them all.
+#[derive(Debug)]
+pub struct TaskSet<T>(tokio::task::JoinSet<T>);
+
+impl<T: Send + 'static> Default for TaskSet<T> {
+    fn default() -> Self {
+        Self(tokio::task::JoinSet::new())
+    }
+}
+
+impl<T: Send + 'static> TaskSet<T> {
+    /// Runs `work` beside the caller.
+    pub fn spawn(&mut self, work: impl Future<Output = T> + Send + 'static) {
+        self.0.spawn(work);
+    }
+
+    /// The next result; waits for ever while there is no task, so that it can stand in a `select!`. Cancel safe.
+    pub async fn next(&mut self) -> T {
+        match self.0.join_next().await {
+            None => std::future::pending().await,
+            Some(Ok(value)) => value,
+            Some(Err(error)) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => std::future::pending().await,
+            },
+        }
+    }
+
+    /// Stops them all.
+    pub fn stop(&mut self) {
+        self.0 = tokio::task::JoinSet::new();
+    }
+}

@@ -1,0 +1,119 @@
+use std::sync::Mutex;
+
+use bytes::Bytes;
+
+use super::*;
+use crate::message::{MessageId, OrderKey};
+use crate::outcome::{Answer, Outcome, Timings};
+use crate::retry::{Reason, RetryPolicy};
+
+/// Answers with a status a lane, or what a script of statuses says first.
+struct Scripted(Mutex<Vec<u16>>);
+
+impl Transport for Scripted {
+    type Target = u16;
+
+    async fn attempt(&self, target: &u16, _: &Message) -> Attempt {
+        tokio::task::yield_now().await;
+        let status = self.0.lock().unwrap().pop().unwrap_or(*target);
+        let answer = Answer { status: http::StatusCode::from_u16(status).unwrap(), retry_after: None };
+        Attempt {
+            outcome: Outcome::Answered(answer),
+            timings: Timings::default(),
+            connection: None,
+            response: None,
+        }
+    }
+}
+
+#[derive(Clone, Default)]
+struct Seen(Arc<Mutex<Vec<String>>>);
+
+impl Observer for Seen {
+    fn attempted(&mut self, report: &AttemptReport<'_>) {
+        let body = String::from_utf8_lossy(&report.message.body).into_owned();
+        self.0.lock().unwrap().push(format!("{body} {} {}", report.number, report.attempt.outcome));
+    }
+
+    fn settled(&mut self, _: LaneId, message: &Message, settled: &Settled) {
+        let body = String::from_utf8_lossy(&message.body).into_owned();
+        self.0.lock().unwrap().push(format!("{body} {settled:?}"));
+    }
+
+    fn disabled(&mut self, lane: LaneId) {
+        self.0.lock().unwrap().push(format!("{lane:?} disabled"));
+    }
+}
+
+fn message(key: &str, body: &'static str) -> Message {
+    Message {
+        id: MessageId::new(),
+        key: OrderKey::from(key),
+        supersedable: false,
+        body: Bytes::from_static(body.as_bytes()),
+    }
+}
+
+async fn engine(script: &[u16], status: u16, retry: RetryPolicy) -> (Engine<u16>, Seen) {
+    let seen = Seen::default();
+    let script = Scripted(Mutex::new(script.iter().rev().copied().collect()));
+    let engine = Engine::start(script, Clock::start(), 1, DEFAULT_IN_FLIGHT, seen.clone());
+    engine.set_lane(LaneId(1), Arc::new(status), LaneSettings { retry, ..LaneSettings::default() }).await;
+    (engine, seen)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_fails_is_tried_again_and_its_key_waits() {
+    let (engine, seen) = engine(&[500, 404], 200, RetryPolicy::standard()).await;
+    let lanes = vec![LaneId(1)];
+    engine.accept(vec![(message("a", "a1"), lanes.clone()), (message("a", "a2"), lanes)]).await.unwrap();
+    engine.drained().await;
+    assert_eq!(
+        *seen.0.lock().unwrap(),
+        [
+            "a1 1 500 Internal Server Error",
+            "a1 2 404 Not Found",
+            "a1 3 200 OK",
+            "a1 Delivered",
+            "a2 1 200 OK",
+            "a2 Delivered"
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gone_receiver_disables_its_lane_until_it_is_resumed() {
+    let (engine, seen) = engine(&[410], 200, RetryPolicy::standard()).await;
+    engine.accept(vec![(message("a", "a1"), vec![LaneId(1)])]).await.unwrap();
+    let drained = tokio::time::timeout(Duration::from_secs(3600), engine.drained()).await;
+    assert!(drained.is_err(), "nothing is sent for an hour");
+    engine.resume(LaneId(1)).await;
+    engine.drained().await;
+    let seen = seen.0.lock().unwrap();
+    assert_eq!(*seen, ["a1 1 410 Gone", "LaneId(1) disabled", "a1 2 200 OK", "a1 Delivered"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_removed_or_too_old_is_dead_with_its_reason() {
+    let (engine, seen) = engine(&[], 200, RetryPolicy::standard()).await;
+    engine.pause(LaneId(1)).await;
+    engine.accept(vec![(message("a", "a1"), vec![LaneId(1)])]).await.unwrap();
+    engine.drained().await;
+    engine.accept(vec![(message("a", "a2"), vec![LaneId(1)])]).await.unwrap();
+    engine.remove_lane(LaneId(1)).await;
+    engine.drained().await;
+    let dead = |reason: Reason| format!("{:?}", Settled::Dead(reason));
+    let expected = [format!("a1 {}", dead(Reason::Expired)), format!("a2 {}", dead(Reason::LaneRemoved))];
+    assert_eq!(*seen.0.lock().unwrap(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_queue_is_bounded_and_takes_all_or_nothing() {
+    let (engine, _) = engine(&[], 200, RetryPolicy::standard()).await;
+    engine.pause(LaneId(1)).await;
+    let many = |count| (0..count).map(|_| (message("a", "x"), vec![LaneId(1)])).collect::<Vec<_>>();
+    engine.accept(many(MAX_BACKLOG)).await.unwrap();
+    assert_eq!(engine.accept(many(1)).await, Err(AcceptError::Full));
+    engine.shut_down(Duration::ZERO).await;
+    assert_eq!(engine.accept(many(1)).await, Err(AcceptError::ShutDown));
+}

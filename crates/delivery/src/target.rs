@@ -1,0 +1,151 @@
+//! Where a message goes and with what: one value that was checked when it was made.
+
+pub mod address;
+pub mod credentials;
+pub mod headers;
+pub mod tls;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderValue;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
+
+use address::Address;
+use credentials::Credentials;
+use headers::HeaderList;
+use tls::Tls;
+
+/// How long a whole attempt may take unless a target says otherwise.
+pub const DEFAULT_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How long name resolution, connecting and the TLS handshake may take of it unless a target says otherwise.
+pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The content type unless a target says otherwise.
+pub const DEFAULT_CONTENT_TYPE: &str = "application/json";
+
+/// The `User-Agent` unless a target's headers say otherwise (RFC 9110, section 10.1.5).
+pub const DEFAULT_USER_AGENT: &str = concat!("fusion-webhook/", env!("CARGO_PKG_VERSION"));
+
+/// Makes the body that is sent from the bytes that were accepted. It runs when an attempt starts, so that a corrected
+/// setting repairs what is waiting too.
+pub trait Render: fmt::Debug + Send + Sync {
+    /// The body.
+    ///
+    /// # Errors
+    /// Why none can be made, for a person; the delivery is then dead.
+    fn render(&self, accepted: &Bytes) -> Result<Bytes, String>;
+}
+
+/// Sends what was accepted.
+#[derive(Clone, Copy, Debug)]
+pub struct AsAccepted;
+
+impl Render for AsAccepted {
+    fn render(&self, accepted: &Bytes) -> Result<Bytes, String> {
+        Ok(accepted.clone())
+    }
+}
+
+/// The parts of a target; each is right by itself.
+#[derive(Debug)]
+pub struct Parts {
+    /// Where to.
+    pub address: Address,
+    /// Custom header lines.
+    pub headers: HeaderList,
+    /// Basic credentials.
+    pub credentials: Option<Credentials>,
+    /// The content type, if it is not [`DEFAULT_CONTENT_TYPE`].
+    pub content_type: Option<HeaderValue>,
+    /// TLS; used if the address is `https`.
+    pub tls: Tls,
+    /// How long a whole attempt may take.
+    pub attempt_timeout: Duration,
+    /// How long connecting may take of it.
+    pub connect_timeout: Duration,
+    /// How the body is made.
+    pub render: Arc<dyn Render>,
+}
+
+/// A checked target. Two are never the same: connections belong to one.
+#[derive(Debug)]
+pub struct Target {
+    id: TargetId,
+    parts: Parts,
+}
+
+/// Tells targets apart within a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TargetId(u64);
+
+/// What does not go together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TargetError {
+    /// Two sources of one field.
+    #[error(
+        "the headers have an Authorization line, and a user name or password is given too; keep one of them"
+    )]
+    TwoAuthorizations,
+    /// Two sources of one field.
+    #[error("the headers have a Content-Type line, and a content type is given too; keep one of them")]
+    TwoContentTypes,
+    /// Nothing could ever be sent.
+    #[error("a timeout of 0 leaves no time for anything")]
+    NoTime,
+}
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+
+impl Target {
+    /// Checks that the parts go together.
+    ///
+    /// # Errors
+    /// All that does not.
+    pub fn new(parts: Parts) -> Result<Self, Vec<TargetError>> {
+        let mut errors = Vec::new();
+        if parts.credentials.is_some() && parts.headers.contains(&AUTHORIZATION) {
+            errors.push(TargetError::TwoAuthorizations);
+        }
+        if parts.content_type.is_some() && parts.headers.contains(&CONTENT_TYPE) {
+            errors.push(TargetError::TwoContentTypes);
+        }
+        if parts.attempt_timeout.is_zero() || parts.connect_timeout.is_zero() {
+            errors.push(TargetError::NoTime);
+        }
+        if errors.is_empty() {
+            Ok(Self { id: TargetId(NEXT_ID.fetch_add(1, Ordering::Relaxed)), parts })
+        } else {
+            Err(errors)
+        }
+    }
+
+    pub(crate) const fn id(&self) -> TargetId {
+        self.id
+    }
+
+    /// Its parts.
+    #[must_use]
+    pub const fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    /// The `User-Agent` that is not among its headers.
+    pub(crate) fn user_agent(&self) -> Option<HeaderValue> {
+        let own = self.parts.headers.contains(&USER_AGENT);
+        (!own).then(|| HeaderValue::from_static(DEFAULT_USER_AGENT))
+    }
+
+    /// The content type that is not among its headers.
+    pub(crate) fn content_type(&self) -> Option<HeaderValue> {
+        if self.parts.headers.contains(&CONTENT_TYPE) {
+            return None;
+        }
+        let chosen = self.parts.content_type.clone();
+        Some(chosen.unwrap_or_else(|| HeaderValue::from_static(DEFAULT_CONTENT_TYPE)))
+    }
+}
