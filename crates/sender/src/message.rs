@@ -1,0 +1,17 @@
+//! An update as a message: its bytes, its event as the key of order, and whether it may be superseded.
+
+use delivery::message::{Message, MessageId, OrderKey};
+use payload::Update;
+
+/// The message that carries an update. Its order key is the event's id; an update without one is in order with nothing.
+#[must_use]
+pub fn message(update: &Update) -> Message {
+    let id = MessageId::new();
+    let key = match update.id() {
+        Some(event) => OrderKey::from(&*event),
+        None => OrderKey::from(id.as_str()),
+    };
+    // A start or an end says what no later update says again.
+    let supersedable = update.alerttype().as_deref() == Some("ongoing");
+    Message { id, key, supersedable, body: update.bytes() }
+}

@@ -1,0 +1,193 @@
+//! The configuration file: integrations and policies in TOML, and the only place that reads the environment and files
+//! for them.
+//!
+//! As typed, it is read by private twins of the real types; resolved, secrets come from where they are kept; used, it is
+//! integrations and policies that cannot be wrong.
+
+mod typed;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::integration::{Draft, Integration};
+use crate::policy::Policy;
+
+/// A commented configuration with every key and its default.
+pub const EXAMPLE: &str = include_str!("settings/example.toml");
+
+/// The longest configuration file, in bytes.
+pub const MAX_FILE: u64 = 4 * 1024 * 1024;
+
+/// The most integrations.
+pub const MAX_INTEGRATIONS: usize = 10_000;
+
+/// A configuration that cannot be wrong.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Integrations by name.
+    pub integrations: BTreeMap<String, Integration>,
+    /// Policies, in order.
+    pub policies: Vec<Policy>,
+}
+
+/// Why a configuration cannot be used: all mistakes, each with its place.
+#[derive(Debug)]
+pub struct SettingsError {
+    /// The file, if it was one.
+    pub file: Option<PathBuf>,
+    /// The mistakes.
+    pub mistakes: Vec<Mistake>,
+}
+
+/// One mistake.
+#[derive(Debug)]
+pub struct Mistake {
+    /// The line, from 1, if it is known.
+    pub line: Option<usize>,
+    /// What it is about: `integrations.siem`, `policies`.
+    pub place: String,
+    /// What is wrong and what to do.
+    pub what: String,
+}
+
+/// Where secrets and files are read from; a table of both in tests.
+pub trait Source {
+    /// An environment variable.
+    fn variable(&self, name: &str) -> Option<String>;
+
+    /// A file's text.
+    ///
+    /// # Errors
+    /// Why it cannot be read, for a person.
+    fn file(&self, path: &Path) -> Result<Vec<u8>, String>;
+}
+
+/// The process's environment, and files relative to a folder.
+#[derive(Debug)]
+pub struct System {
+    folder: PathBuf,
+}
+
+impl Source for System {
+    fn variable(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+
+    fn file(&self, path: &Path) -> Result<Vec<u8>, String> {
+        let path = self.folder.join(path);
+        let size = std::fs::metadata(&path).map_err(|error| error.to_string())?.len();
+        if size > MAX_FILE {
+            return Err(format!("it is longer than {MAX_FILE} bytes"));
+        }
+        std::fs::read(&path).map_err(|error| error.to_string())
+    }
+}
+
+impl Settings {
+    /// Reads a configuration file; the files that it names are relative to its folder.
+    ///
+    /// # Errors
+    /// All mistakes together.
+    pub fn read(path: &Path) -> Result<Self, SettingsError> {
+        let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+        let alone = |what| SettingsError {
+            file: Some(path.to_path_buf()),
+            mistakes: vec![Mistake { line: None, place: String::new(), what }],
+        };
+        let name = path.file_name().map(Path::new).unwrap_or(path);
+        let system = System { folder };
+        let text = system.file(name).map_err(alone)?;
+        let text = String::from_utf8(text).map_err(|_| alone("it is not UTF-8".to_owned()))?;
+        Self::parse(&text, &system).map_err(|error| SettingsError { file: Some(path.to_path_buf()), ..error })
+    }
+
+    /// Reads a configuration from its text.
+    ///
+    /// # Errors
+    /// All mistakes together.
+    pub fn parse(text: &str, source: &impl Source) -> Result<Self, SettingsError> {
+        let typed =
+            typed::parse(text).map_err(|mistake| SettingsError { file: None, mistakes: vec![mistake] })?;
+        let mut mistakes = Vec::new();
+        let mut integrations = BTreeMap::new();
+        if typed.integrations.len() > MAX_INTEGRATIONS {
+            let what = format!("there are more than {MAX_INTEGRATIONS}");
+            mistakes.push(Mistake { line: None, place: "integrations".to_owned(), what });
+        }
+        for (name, integration) in typed.integrations {
+            let line = Some(line_of(text, integration.span().start));
+            let place = format!("integrations.{name}");
+            let checked = integration.into_inner().resolve(source).and_then(|draft: Draft| {
+                draft.check(&name).map_err(|mistakes| mistakes.0.iter().map(ToString::to_string).collect())
+            });
+            match checked {
+                Ok(integration) => {
+                    integrations.insert(name, integration);
+                }
+                Err(whats) => {
+                    mistakes.extend(whats.into_iter().map(|what| Mistake {
+                        line,
+                        place: place.clone(),
+                        what,
+                    }));
+                }
+            }
+        }
+        let known: Vec<String> = typed.names;
+        let mut policies = Vec::new();
+        for (number, policy) in (1..).zip(typed.policies) {
+            let line = Some(line_of(text, policy.span().start));
+            let policy = Policy::from(policy.into_inner());
+            let place = if policy.name.is_empty() {
+                format!("policies[{number}]")
+            } else {
+                format!("policies.{}", policy.name)
+            };
+            for missing in policy.integrations.iter().filter(|name| !known.contains(name)) {
+                let what = format!("there is no integration {missing:?}; there are: {}", known.join(", "));
+                mistakes.push(Mistake { line, place: place.clone(), what });
+            }
+            if policy.integrations.is_empty() {
+                let what = "it names no integration, so it does nothing".to_owned();
+                mistakes.push(Mistake { line, place, what });
+            }
+            policies.push(policy);
+        }
+        if mistakes.is_empty() {
+            Ok(Self { integrations, policies })
+        } else {
+            Err(SettingsError { file: None, mistakes })
+        }
+    }
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    1 + text.bytes().take(offset).filter(|&byte| byte == b'\n').count()
+}
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file =
+            self.file.as_ref().map_or_else(|| "configuration".to_owned(), |file| file.display().to_string());
+        for (position, mistake) in self.mistakes.iter().enumerate() {
+            if position > 0 {
+                writeln!(f)?;
+            }
+            write!(f, "{file}:")?;
+            if let Some(line) = mistake.line {
+                write!(f, "{line}:")?;
+            }
+            if !mistake.place.is_empty() {
+                write!(f, " {}:", mistake.place)?;
+            }
+            write!(f, " {}", mistake.what)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for SettingsError {}
+
+#[cfg(test)]
+mod tests;
