@@ -1,3 +1,48 @@
-//! The program.
+//! The program `fusion-webhook`: the only place that joins the sender and the receiver.
+//!
+//! It reads what a person typed, hands it to the libraries, and shows what they say. Decisions live in them, not here.
 
-fn main() {}
+mod args;
+mod check;
+mod clock;
+mod demo;
+mod exit;
+mod input;
+mod receive;
+mod send;
+mod show;
+mod target;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use args::{Arguments, Command};
+use exit::Failure;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments.command) {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Send(send) => runtime()?.block_on(send::send(send)),
+        Command::Receive(receive) => runtime()?.block_on(receive::receive(receive)),
+        Command::Demo(demo) => runtime()?.block_on(demo::demo(demo)),
+        Command::Check(check) => check::check(&check),
+        Command::Completions { shell } => {
+            let mut command = Arguments::command();
+            clap_complete::generate(shell, &mut command, "fusion-webhook", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let built = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    built.map_err(|error| Failure::cannot_run(format!("the runtime cannot be started: {error}")))
+}

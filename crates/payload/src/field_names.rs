@@ -59,7 +59,7 @@ impl Rule {
 }
 
 /// A compiled mapping. [`FieldNames::standard`] is the one that changes nothing.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct FieldNames {
     /// One edit a field, by [`Field::index`].
     edits: Vec<Edit>,
@@ -70,7 +70,7 @@ pub struct FieldNames {
     as_sent: Lookup,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Edit {
     Keep,
     /// The name as it reads, and `"name":` as it is written.
@@ -81,7 +81,7 @@ enum Edit {
     Omit,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Constant {
     name: Box<str>,
     value: Json,

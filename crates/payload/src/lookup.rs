@@ -7,12 +7,12 @@ use crate::json;
 use crate::schema::{Field, Node};
 
 /// The names under which an update is read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Lookup {
     nodes: Vec<Names>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Names {
     /// In the sample's order, in which senders write.
     in_order: Vec<(Box<str>, Field)>,

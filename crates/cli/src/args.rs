@@ -1,0 +1,175 @@
+//! The command line as it is typed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::exit;
+
+/// Sends the updates of a network-detection platform's events as webhooks, and receives them to develop and test against.
+#[derive(Debug, Parser)]
+#[command(name = "fusion-webhook", version, after_help = exit::HELP, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// POST updates from files or standard input
+    Send(Box<Send>),
+    /// Receive updates, check every request, and say what was found
+    Receive(Box<Receive>),
+    /// Play the lives of several events between a sender and a receiver of this program
+    Demo(Demo),
+    /// Say whether a configuration is valid, and show exactly what would be sent; sends nothing
+    Check(Box<Check>),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Where updates go: an integration of a configuration, or one made of these flags.
+#[derive(Args, Debug)]
+pub(crate) struct TargetArguments {
+    /// The URL to POST to
+    #[arg(long, conflicts_with = "config", required_unless_present = "config")]
+    pub(crate) url: Option<String>,
+    /// A configuration file (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// One integration of the configuration; without it, its policies say where each update goes
+    #[arg(long, value_name = "NAME", requires = "config")]
+    pub(crate) integration: Option<String>,
+    /// A header line, 'Name: value'; may be repeated
+    #[arg(long = "header", value_name = "LINE", conflicts_with = "config")]
+    pub(crate) header: Vec<String>,
+    /// The form's comma-separated list of 'name: value' pairs
+    #[arg(long, value_name = "LIST", conflicts_with = "config", allow_hyphen_values = true)]
+    pub(crate) headers: Option<String>,
+    /// Basic user name
+    #[arg(long, env = "FUSION_WEBHOOK_USERNAME", hide_env_values = true, conflicts_with = "config")]
+    pub(crate) username: Option<String>,
+    /// Basic password; the environment variable keeps it out of the process list
+    #[arg(long, env = "FUSION_WEBHOOK_PASSWORD", hide_env_values = true, conflicts_with = "config")]
+    pub(crate) password: Option<String>,
+    /// Skip SSL Verification: the certificate and the host name go unchecked
+    #[arg(long, conflicts_with = "config")]
+    pub(crate) skip_ssl_verification: bool,
+    /// Trust the certificates in this PEM file, and no others
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["config", "skip_ssl_verification"])]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Content-Type of the body [default: application/json]
+    #[arg(long, value_name = "TYPE", conflicts_with = "config")]
+    pub(crate) content_type: Option<String>,
+    /// Speak HTTP/2 where the server offers it
+    #[arg(long, conflicts_with = "config")]
+    pub(crate) http2: bool,
+    #[command(flatten)]
+    pub(crate) names: NameArguments,
+    /// How long one attempt may take, such as 15s [default: 15s]
+    #[arg(long, value_name = "TIME", value_parser = sender::duration, conflicts_with = "config")]
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// Custom field names.
+#[derive(Args, Debug)]
+pub(crate) struct NameArguments {
+    /// Send a field under another name: path=name, such as id=event_id or metrics.bits.avg=mean; may be repeated
+    #[arg(long, value_name = "PATH=NAME")]
+    pub(crate) rename: Vec<String>,
+    /// Leave a field out; may be repeated
+    #[arg(long, value_name = "PATH")]
+    pub(crate) omit: Vec<String>,
+    /// Add a member with a constant value: name=JSON; may be repeated
+    #[arg(long, value_name = "NAME=JSON")]
+    pub(crate) constant: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Send {
+    /// Files with updates: one JSON object, an array, or one object a line; - is standard input
+    #[arg(value_name = "FILE", default_value = "-")]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) target: TargetArguments,
+    /// Try again for so long, such as 2m; without it each update has one attempt
+    #[arg(long, value_name = "TIME", value_parser = sender::duration)]
+    pub(crate) retry_for: Option<Duration>,
+    /// Send each file as it is, as one body, without reading it: to see what a receiver says of a broken one
+    #[arg(long)]
+    pub(crate) as_is: bool,
+    /// Print one JSON object a line and nothing else on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Check {
+    /// Files with updates to show [default: the documentation page's sample]
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) target: TargetArguments,
+    /// Print one JSON object a request and nothing else on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Receive {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: String,
+    /// Require this Basic user name
+    #[arg(long, env = "FUSION_WEBHOOK_USERNAME", hide_env_values = true)]
+    pub(crate) username: Option<String>,
+    /// Require this Basic password
+    #[arg(long, env = "FUSION_WEBHOOK_PASSWORD", hide_env_values = true)]
+    pub(crate) password: Option<String>,
+    /// Require a header, 'Name' or 'Name: value'; may be repeated
+    #[arg(long, value_name = "LINE")]
+    pub(crate) require_header: Vec<String>,
+    /// Require this path
+    #[arg(long)]
+    pub(crate) path: Option<String>,
+    /// Require this content type
+    #[arg(long, value_name = "TYPE", default_value = "application/json")]
+    pub(crate) content_type: String,
+    #[command(flatten)]
+    pub(crate) names: NameArguments,
+    /// Take the field names from an integration of this configuration file
+    #[arg(long, value_name = "FILE", requires = "integration")]
+    pub(crate) config: Option<PathBuf>,
+    /// The integration whose field names are expected
+    #[arg(long, value_name = "NAME", requires = "config")]
+    pub(crate) integration: Option<String>,
+    /// Leave a check out; may be repeated
+    #[arg(long, value_name = "CHECK", value_parser = ["content-type", "json", "shape", "sequence"])]
+    pub(crate) without: Vec<String>,
+    /// The longest body that is taken, in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = 16 * 1024 * 1024)]
+    pub(crate) max_body: usize,
+    /// Speak TLS with this certificate chain (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The certificate's private key (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Print one JSON object a line and nothing else on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Demo {
+    /// How many events to play
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) events: u16,
+    /// The same seed plays the same events
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+}

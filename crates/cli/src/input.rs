@@ -1,0 +1,114 @@
+//! Updates from files and standard input: one JSON object, an array of them, or one after the other.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use payload::check::Weight;
+use payload::{FieldNames, Update};
+use serde_json::value::RawValue;
+
+use crate::exit::Failure;
+use crate::show;
+
+/// How much is read of all files together, in bytes: it is held in memory.
+pub(crate) const MAX_INPUT: u64 = 512 * 1024 * 1024;
+
+/// Reads a file whole; `-` is standard input.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    let read = if path == Path::new("-") {
+        std::io::stdin().lock().take(MAX_INPUT + 1).read_to_end(&mut bytes)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(MAX_INPUT + 1).read_to_end(&mut bytes))
+    };
+    read.map_err(|error| Failure::wrong_input(format!("error: {}: {error}", name(path))))?;
+    if bytes.len() as u64 > MAX_INPUT {
+        return Err(Failure::wrong_input(format!("error: {}: longer than {MAX_INPUT} bytes", name(path))));
+    }
+    Ok(bytes)
+}
+
+fn name(path: &Path) -> String {
+    if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() }
+}
+
+/// Reads all updates of all files. Those that no receiver could use are refused, with all their findings; what is only
+/// odd is said on standard error.
+pub(crate) fn updates(files: &[PathBuf], names: &FieldNames) -> Result<Vec<Update>, Failure> {
+    let mut updates = Vec::new();
+    let mut wrong = Vec::new();
+    for file in files {
+        let bytes = read(file)?;
+        let texts =
+            split(&bytes).map_err(|error| Failure::wrong_input(format!("error: {}: {error}", name(file))))?;
+        if texts.is_empty() {
+            return Err(Failure::wrong_input(format!("error: {}: there is no update in it", name(file))));
+        }
+        let many = texts.len() > 1;
+        for (number, text) in (1..).zip(texts) {
+            let place = if many { format!("{}, update {number}", name(file)) } else { name(file) };
+            match Update::parse(text) {
+                Ok(update) => {
+                    let findings = payload::check(&update, names);
+                    for finding in &findings {
+                        let finding_text = finding.to_string();
+                        let finding_text = show::printable(&finding_text);
+                        match finding.weight {
+                            Weight::Error => wrong.push(format!("error: {place}: {finding_text}")),
+                            Weight::Warning => anstream::eprintln!("warning: {place}: {finding_text}"),
+                        }
+                    }
+                    updates.push(update);
+                }
+                Err(error) => wrong.push(format!("error: {place}: {error}")),
+            }
+        }
+    }
+    if wrong.is_empty() {
+        return Ok(updates);
+    }
+    wrong.push("nothing was sent; --as-is sends a file unread".to_owned());
+    Err(Failure::wrong_input(wrong.join("\n")))
+}
+
+/// The texts of the updates in a file. A file with one broken object is one text, whose reading tells what is wrong.
+fn split(bytes: &[u8]) -> Result<Vec<Vec<u8>>, String> {
+    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+    if first == Some(&b'[') {
+        let items: Vec<&RawValue> = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        return Ok(items.into_iter().map(|item| item.get().as_bytes().to_vec()).collect());
+    }
+    let mut texts = Vec::new();
+    for item in serde_json::Deserializer::from_slice(bytes).into_iter::<&RawValue>() {
+        match item {
+            Ok(item) => texts.push(item.get().as_bytes().to_vec()),
+            Err(_) if texts.is_empty() => return Ok(vec![bytes.to_vec()]),
+            Err(error) => return Err(format!("after {} updates: {error}", texts.len())),
+        }
+    }
+    Ok(texts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn updates_come_as_one_object_an_array_or_a_stream() {
+        for (text, count) in [
+            ("", 0),
+            ("  \n", 0),
+            ("{}", 1),
+            ("{\n}\n", 1),
+            ("[{}, {},{}]", 3),
+            ("[]", 0),
+            ("{}\n{}\n\n{}", 3),
+            ("{} {}", 2),
+            ("{\"broken\":", 1),
+        ] {
+            assert_eq!(split(text.as_bytes()).map(|texts| texts.len()), Ok(count), "{text:?}");
+        }
+        assert!(split(b"{}\n{\"a\":").unwrap_err().starts_with("after 1 updates: EOF"));
+        assert!(split(b"[{},").is_err());
+    }
+}

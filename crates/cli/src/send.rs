@@ -1,0 +1,94 @@
+//! `send`: hands updates to the sender, shows what becomes of each, and exits with 0 only if all arrived.
+
+mod report;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use delivery::message::{Message, MessageId, OrderKey};
+use delivery::retry::RetryPolicy;
+use payload::FieldNames;
+use sender::Sender;
+use sender::accept::Accepted;
+use sender::message::message;
+
+use crate::args::Send;
+use crate::exit::{Failure, NOT_ALL_WELL};
+use crate::input;
+use crate::target::{Destination, destination};
+
+use report::Report;
+
+/// How many updates are handed over before waiting for them; far below what the queue holds.
+const BATCH: usize = 10_000;
+
+pub(crate) async fn send(arguments: Box<Send>) -> Result<ExitCode, Failure> {
+    let retry = match arguments.retry_for {
+        None => RetryPolicy::once(),
+        Some(limit) => RetryPolicy::lasting(limit)
+            .map_err(|error| Failure::wrong_input(format!("error: --retry-for: {error}")))?,
+    };
+    let destination = destination(&arguments.target, Some(&retry), arguments.as_is)?;
+    let updates = if arguments.as_is {
+        Vec::new()
+    } else {
+        let names = match (&destination.policies, destination.integrations.as_slice()) {
+            (None, [only]) => Arc::clone(&only.field_names),
+            _ => Arc::new(FieldNames::standard()),
+        };
+        input::updates(&arguments.files, &names)?
+    };
+    let as_is = if arguments.as_is { unread(&arguments)? } else { Vec::new() };
+    let total = updates.len() + as_is.len();
+    let report = Report::new(&destination.integrations, total, arguments.json);
+    let Destination { integrations, policies } = destination;
+    let sender =
+        Sender::start(&integrations, policies.clone().unwrap_or_default(), 0, report.observer()).await;
+    match policies {
+        None => {
+            let messages = updates.iter().map(message).chain(as_is);
+            let name = integrations.first().map(|integration| integration.name.clone()).unwrap_or_default();
+            let messages: Vec<Message> = messages.collect();
+            for batch in messages.chunks(BATCH) {
+                let accepted = sender.accept_for(&name, batch.to_vec()).await;
+                accepted.map_err(|error| Failure::cannot_run(format!("error: {error}")))?;
+                drain(&sender, &report).await;
+            }
+        }
+        Some(_) => {
+            for batch in updates.chunks(BATCH / integrations.len().clamp(1, BATCH)) {
+                let accepted = sender.accept(batch).await;
+                let accepted = accepted.map_err(|error| Failure::cannot_run(format!("error: {error}")))?;
+                let nowhere =
+                    accepted.iter().filter(|accepted| !matches!(accepted, Accepted::Enqueued(..))).count();
+                report.went_nowhere(nowhere);
+                drain(&sender, &report).await;
+            }
+        }
+    }
+    Ok(if report.finish() { ExitCode::SUCCESS } else { ExitCode::from(NOT_ALL_WELL) })
+}
+
+/// Waits for all that was accepted. A lane whose receiver is gone for good (410) would wait for a person: here nobody
+/// could let it go on, so it is removed.
+async fn drain(sender: &Sender, report: &Report) {
+    let drained = sender.drained();
+    tokio::pin!(drained);
+    loop {
+        tokio::select! {
+            () = &mut drained => return,
+            lane = report.next_disabled() => sender.engine().remove_lane(lane).await,
+        }
+    }
+}
+
+/// Each file as a message of its own, in order with nothing.
+fn unread(arguments: &Send) -> Result<Vec<Message>, Failure> {
+    let file = |path: &std::path::PathBuf| {
+        let id = MessageId::new();
+        let key = OrderKey::from(id.as_str());
+        Ok(Message { id, key, supersedable: false, body: Bytes::from(input::read(path)?) })
+    };
+    arguments.files.iter().map(file).collect()
+}

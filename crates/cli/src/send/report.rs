@@ -1,0 +1,264 @@
+//! What `send` shows: a line an update, what the receiver said of those it refused, a progress bar when there are many.
+
+use std::io::IsTerminal;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use delivery::engine::{AttemptReport, Observer};
+use delivery::lane::Settled;
+use delivery::message::Message;
+use delivery::outcome::{Attempt, Outcome, Response};
+use delivery::retry::{Disposition, Reason};
+use delivery::schedule::LaneId;
+use indicatif::{ProgressBar, ProgressStyle};
+use sender::Integration;
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+
+use crate::show;
+
+/// From so many updates on, a bar takes the place of the lines of those that arrive.
+const MANY: usize = 20;
+
+/// How much of a response is shown, in characters, if it is not one that we can read.
+const EXCERPT: usize = 300;
+
+/// The account of a run. Cloning gives the same.
+#[derive(Clone)]
+pub(super) struct Report {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    integrations: Vec<String>,
+    json: bool,
+    bar: ProgressBar,
+    quiet: bool,
+    state: Mutex<State>,
+    disabled: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    sent: u64,
+    delivered: u64,
+    nowhere: usize,
+    disabled: Vec<LaneId>,
+}
+
+impl Report {
+    pub(super) fn new(integrations: &[Integration], total: usize, json: bool) -> Self {
+        let quiet = total > MANY && !json && std::io::stderr().is_terminal();
+        let bar = if quiet { ProgressBar::new(total as u64) } else { ProgressBar::hidden() };
+        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} updates, {per_sec}, {eta} left")
+        {
+            bar.set_style(style);
+        }
+        let integrations = integrations.iter().map(|integration| integration.name.clone()).collect();
+        let state = Mutex::default();
+        Self { shared: Arc::new(Shared { integrations, json, bar, quiet, state, disabled: Notify::new() }) }
+    }
+
+    pub(super) fn observer(&self) -> impl Observer + use<> {
+        Watching(self.clone())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next lane whose receiver answered 410. Cancel safe.
+    pub(super) async fn next_disabled(&self) -> LaneId {
+        loop {
+            if let Some(lane) = self.state().disabled.pop() {
+                return lane;
+            }
+            self.shared.disabled.notified().await;
+        }
+    }
+
+    pub(super) fn went_nowhere(&self, updates: usize) {
+        self.state().nowhere += updates;
+    }
+
+    /// The last line; says whether all arrived.
+    pub(super) fn finish(&self) -> bool {
+        self.shared.bar.finish_and_clear();
+        let state = self.state();
+        let failed = state.sent - state.delivered;
+        if self.shared.json {
+            let (sent, delivered, nowhere) = (state.sent, state.delivered, state.nowhere);
+            println(
+                &json!({ "sent": sent, "delivered": delivered, "failed": failed, "unrouted": nowhere })
+                    .to_string(),
+            );
+        } else {
+            let style = if failed == 0 { show::GOOD } else { show::BAD };
+            let nowhere = match state.nowhere {
+                0 => String::new(),
+                count => format!(", {count} matched no policy"),
+            };
+            println(&format!(
+                "{style}sent {}, delivered {}, failed {failed}{style:#}{nowhere}",
+                state.sent, state.delivered
+            ));
+        }
+        failed == 0
+    }
+
+    fn integration(&self, lane: LaneId) -> &str {
+        let index = usize::try_from(lane.0).unwrap_or(usize::MAX);
+        self.shared.integrations.get(index).map_or("", String::as_str)
+    }
+
+    fn line(&self, line: &str) {
+        if self.shared.quiet { self.shared.bar.suspend(|| println(line)) } else { println(line) }
+    }
+}
+
+/// A line on standard output. A closed pipe is no reason to stop sending.
+fn println(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(anstream::stdout().lock(), "{line}");
+}
+
+struct Watching(Report);
+
+impl Observer for Watching {
+    fn attempted(&mut self, report: &AttemptReport<'_>) {
+        let integration = self.0.integration(report.lane).to_owned();
+        if self.0.shared.json {
+            self.0.line(&as_json(&integration, report).to_string());
+            return;
+        }
+        if matches!(report.disposition, Disposition::Delivered) && self.0.shared.quiet {
+            return;
+        }
+        for line in lines(self.0.shared.integrations.len() > 1, &integration, report) {
+            self.0.line(&line);
+        }
+    }
+
+    fn settled(&mut self, lane: LaneId, message: &Message, settled: &Settled) {
+        let mut state = self.0.state();
+        state.sent += 1;
+        state.delivered += u64::from(*settled == Settled::Delivered);
+        drop(state);
+        self.0.shared.bar.inc(1);
+        // What ends without an attempt of its own has no line yet.
+        let reason = match settled {
+            Settled::Dead(reason @ (Reason::Expired | Reason::LaneRemoved)) => reason.to_string(),
+            Settled::Superseded => "superseded by a later update".to_owned(),
+            Settled::Delivered | Settled::Dead(Reason::GaveUp | Reason::Unrenderable(_)) => return,
+        };
+        let (bad, what) = (show::BAD, show::update(&message.body));
+        if self.0.shared.json {
+            let (integration, id) = (self.0.integration(lane), message.id.as_str());
+            self.0.line(
+                &json!({ "integration": integration, "webhook_id": id, "result": "dead", "reason": reason })
+                    .to_string(),
+            );
+        } else {
+            self.0.line(&format!("{bad}✗{bad:#} {what}  {reason}"));
+        }
+    }
+
+    fn disabled(&mut self, lane: LaneId) {
+        self.0.state().disabled.push(lane);
+        self.0.shared.disabled.notify_one();
+    }
+}
+
+/// The line of an attempt, and what the receiver said if it was refused.
+fn lines(several: bool, integration: &str, report: &AttemptReport<'_>) -> Vec<String> {
+    let (good, bad, odd, faint) = (show::GOOD, show::BAD, show::ODD, show::FAINT);
+    let (mark, style) = match report.disposition {
+        Disposition::Delivered => ("✓", good),
+        Disposition::Repeat | Disposition::Retry(_) => ("↻", odd),
+        Disposition::Dead(_) => ("✗", bad),
+    };
+    let what = show::update(&report.message.body);
+    let to = if several { format!(" → {integration}") } else { String::new() };
+    let outcome = explained(report.attempt);
+    let took = show::duration(report.attempt.timings.total);
+    let number = if report.number > 1 { format!(", attempt {}", report.number) } else { String::new() };
+    let unverified = report.attempt.connection.as_ref().is_some_and(|connection| connection.unverified);
+    let warning = if unverified { ", certificate unchecked" } else { "" };
+    let mut lines = vec![format!(
+        "{style}{mark}{style:#} {what}{to}  {style}{outcome}{style:#}{faint}  {took}{number}{warning}{faint:#}"
+    )];
+    if !matches!(report.disposition, Disposition::Delivered) {
+        let said = report.attempt.response.as_ref().map(said).unwrap_or_default();
+        lines.extend(said.into_iter().map(|said| format!("    the receiver says: {said}")));
+    }
+    lines
+}
+
+/// The outcome, with what to do about it where that is not plain.
+fn explained(attempt: &Attempt) -> String {
+    let hint = match &attempt.outcome {
+        Outcome::Answered(answer) => match answer.status.as_u16() {
+            300..=399 => "; redirects are not followed: give the URL that it points to",
+            401 => "; the receiver wants other credentials",
+            410 => "; the receiver is gone for good",
+            _ => "",
+        },
+        Outcome::Tls(_) => "; --ca-file names whom to trust, --skip-ssl-verification trusts anybody",
+        Outcome::Unreachable(_)
+        | Outcome::TimedOut(_)
+        | Outcome::Broken { .. }
+        | Outcome::Unsent
+        | Outcome::Unrenderable(_) => "",
+    };
+    format!("{}{hint}", show::printable(&attempt.outcome.to_string()))
+}
+
+/// What a receiver says: the failed checks if it is one of ours, else the start of its text.
+fn said(response: &Response) -> Vec<String> {
+    let text = String::from_utf8_lossy(&response.body);
+    let read: Option<Value> = serde_json::from_str(&text).ok();
+    let failed = read.as_ref().and_then(|read| read.get("failed")).and_then(Value::as_array);
+    if let Some(failed) = failed {
+        let part =
+            |problem: &Value, name: &str| problem.get(name).and_then(Value::as_str).unwrap_or("?").to_owned();
+        let line = |problem: &Value| {
+            let (check, what) = (part(problem, "check"), part(problem, "what"));
+            let (expected, got) = (part(problem, "expected"), part(problem, "got"));
+            show::printable(&format!("{check}: {what}: expected {expected}, got {got}")).into_owned()
+        };
+        return failed.iter().take(20).map(line).collect();
+    }
+    let trimmed = text.trim();
+    if trimmed.is_empty() {
+        return Vec::new();
+    }
+    let cut: String = trimmed.chars().take(EXCERPT).collect();
+    vec![show::printable(&cut).into_owned()]
+}
+
+fn as_json(integration: &str, report: &AttemptReport<'_>) -> Value {
+    let attempt = report.attempt;
+    let result = match report.disposition {
+        Disposition::Delivered => "delivered",
+        Disposition::Repeat | Disposition::Retry(_) => "retry",
+        Disposition::Dead(_) => "dead",
+    };
+    let update = payload::Update::parse(report.message.body.clone()).ok();
+    let millis = |duration: std::time::Duration| duration.as_secs_f64() * 1000.0;
+    json!({
+        "integration": integration,
+        "webhook_id": report.message.id.as_str(),
+        "event": update.as_ref().and_then(payload::Update::id),
+        "alerttype": update.as_ref().and_then(payload::Update::alerttype),
+        "attempt": report.number,
+        "result": result,
+        "outcome": attempt.outcome.to_string(),
+        "status": attempt.response.as_ref().map(|response| response.status.as_u16()),
+        "response": attempt.response.as_ref().map(|response| String::from_utf8_lossy(&response.body)),
+        "timings_ms": {
+            "connect": attempt.timings.connect.map(millis),
+            "tls": attempt.timings.tls.map(millis),
+            "first_byte": attempt.timings.first_byte.map(millis),
+            "total": millis(attempt.timings.total),
+        },
+    })
+}
