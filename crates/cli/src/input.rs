@@ -49,14 +49,14 @@ pub(crate) fn updates(files: &[PathBuf], names: &FieldNames) -> Result<Vec<Updat
             let place = if many { format!("{}, update {number}", name(file)) } else { name(file) };
             match Update::parse(text) {
                 Ok(update) => {
-                    let findings = payload::check(&update, names);
-                    for finding in &findings {
-                        let finding_text = finding.to_string();
-                        let finding_text = show::printable(&finding_text);
-                        match finding.weight {
-                            Weight::Error => wrong.push(format!("error: {place}: {finding_text}")),
-                            Weight::Warning => anstream::eprintln!("warning: {place}: {finding_text}"),
-                        }
+                    let (errors, warnings) = findings(&update, names);
+                    wrong.extend(errors.iter().map(|error| format!("error: {place}: {error}")));
+                    for warning in warnings.iter().take(show::MAX_PROBLEMS) {
+                        anstream::eprintln!("warning: {place}: {warning}");
+                    }
+                    if warnings.len() > show::MAX_PROBLEMS {
+                        let more = warnings.len() - show::MAX_PROBLEMS;
+                        anstream::eprintln!("warning: {place}: and {more} more like these");
                     }
                     updates.push(update);
                 }
@@ -69,6 +69,16 @@ pub(crate) fn updates(files: &[PathBuf], names: &FieldNames) -> Result<Vec<Updat
     }
     wrong.push("nothing was sent; --as-is sends a file unread".to_owned());
     Err(Failure::wrong_input(wrong.join("\n")))
+}
+
+/// What is wrong with an update, and what is odd.
+fn findings(update: &Update, names: &FieldNames) -> (Vec<String>, Vec<String>) {
+    let (errors, warnings): (Vec<_>, Vec<_>) =
+        payload::check(update, names).into_iter().partition(|finding| finding.weight == Weight::Error);
+    let texts = |findings: Vec<payload::Finding>| {
+        findings.iter().map(|finding| show::printable(&finding.to_string()).into_owned()).collect()
+    };
+    (texts(errors), texts(warnings))
 }
 
 /// The texts of the updates in a file. A file with one broken object is one text, whose reading tells what is wrong.

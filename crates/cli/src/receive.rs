@@ -151,9 +151,14 @@ pub(crate) fn print(capture: &Capture, names: &FieldNames) {
     ));
     for check in &capture.verdict.checks {
         let (mark, style) = if check.finding.is_failure() { ("✗", bad) } else { ("·", odd) };
-        for problem in check.finding.problems() {
+        let problems = check.finding.problems();
+        for problem in problems.iter().take(show::MAX_PROBLEMS) {
             let problem = problem.to_string();
             println(&format!("  {style}{mark}{style:#} {}: {}", check.subject, show::printable(&problem)));
+        }
+        if problems.len() > show::MAX_PROBLEMS {
+            let more = problems.len() - show::MAX_PROBLEMS;
+            println(&format!("  {style}{mark}{style:#} {}: and {more} more like these", check.subject));
         }
     }
 }

@@ -13,6 +13,9 @@ pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 pub(crate) const ODD: Style = AnsiColor::Yellow.on_default();
 pub(crate) const FAINT: Style = Style::new().dimmed();
 
+/// How many findings of one check are shown; `--json` has them all.
+pub(crate) const MAX_PROBLEMS: usize = 6;
+
 /// A text without control characters: they are shown as escapes, and so are the marks that turn the writing direction.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     let harmful = |character: char| {

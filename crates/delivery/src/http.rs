@@ -94,20 +94,25 @@ impl Client {
         trace.phase = Phase::Request;
         trace.connection = Some(live.facts.clone());
         let request = request::request(target, message, self.clock.wall(), body, live.facts.version);
+        live.ready().await.map_err(|()| self.unsent(target, &live))?;
+        trace.phase = Phase::ResponseHead;
         let answered = live.send(request.map(Full::new)).await;
         let response = answered.map_err(|unanswered| match unanswered {
-            Unanswered::Unsent if live.facts.reused => {
-                self.pool.forget(target.id());
-                Outcome::Unsent
-            }
-            Unanswered::Unsent => Outcome::Broken {
-                phase: Phase::Request,
-                reason: "the connection was closed as soon as it stood".to_owned(),
-            },
+            Unanswered::Unsent => self.unsent(target, &live),
             Unanswered::Broken(reason) => Outcome::Broken { phase: Phase::ResponseHead, reason },
         })?;
         trace.timings.first_byte = Some(self.since(trace));
         self.finish(target, live, response, trace).await
+    }
+
+    /// A connection was dead before a byte of the request was written. Where it was a kept-alive one, that is no failure.
+    fn unsent(&self, target: &Target, live: &Live) -> Outcome {
+        if live.facts.reused {
+            self.pool.forget(target.id());
+            return Outcome::Unsent;
+        }
+        let reason = "the connection was closed as soon as it stood".to_owned();
+        Outcome::Broken { phase: Phase::Request, reason }
     }
 
     async fn connect(&self, target: &Target, trace: &mut Trace) -> Result<Live, Outcome> {

@@ -97,9 +97,9 @@ pub enum Phase {
     Connect,
     /// TLS shakes hands.
     Tls,
-    /// The request is being written.
+    /// The connection takes the request over.
     Request,
-    /// The response's head is awaited.
+    /// The request is on its way, and the response's head is awaited.
     ResponseHead,
     /// The response's body is being read.
     ResponseBody,

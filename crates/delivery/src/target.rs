@@ -99,6 +99,22 @@ pub enum TargetError {
     NoTime,
 }
 
+/// What does not go together, also of parts of which others are not right by themselves.
+#[must_use]
+pub fn conflicts(
+    headers: &HeaderList,
+    with_credentials: bool,
+    with_content_type: bool,
+    timeouts: [Duration; 2],
+) -> Vec<TargetError> {
+    let found = [
+        (with_credentials && headers.contains(&AUTHORIZATION), TargetError::TwoAuthorizations),
+        (with_content_type && headers.contains(&CONTENT_TYPE), TargetError::TwoContentTypes),
+        (timeouts.iter().any(Duration::is_zero), TargetError::NoTime),
+    ];
+    found.into_iter().filter_map(|(found, error)| found.then_some(error)).collect()
+}
+
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
 impl Target {
@@ -107,16 +123,9 @@ impl Target {
     /// # Errors
     /// All that does not.
     pub fn new(parts: Parts) -> Result<Self, Vec<TargetError>> {
-        let mut errors = Vec::new();
-        if parts.credentials.is_some() && parts.headers.contains(&AUTHORIZATION) {
-            errors.push(TargetError::TwoAuthorizations);
-        }
-        if parts.content_type.is_some() && parts.headers.contains(&CONTENT_TYPE) {
-            errors.push(TargetError::TwoContentTypes);
-        }
-        if parts.attempt_timeout.is_zero() || parts.connect_timeout.is_zero() {
-            errors.push(TargetError::NoTime);
-        }
+        let times = [parts.attempt_timeout, parts.connect_timeout];
+        let errors =
+            conflicts(&parts.headers, parts.credentials.is_some(), parts.content_type.is_some(), times);
         if errors.is_empty() {
             Ok(Self { id: TargetId(NEXT_ID.fetch_add(1, Ordering::Relaxed)), parts })
         } else {

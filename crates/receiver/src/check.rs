@@ -72,6 +72,7 @@ pub fn check(request: &Request, checks: &Checks, sequences: &mut Sequences) -> V
         (Subject::Headers, (!checks.headers.is_empty()).then(|| headers::check(request, &checks.headers))),
         (Subject::Json, Some(shape.json)),
         (Subject::Shape, Some(shape.shape)),
+        (Subject::Shape, shape.odd),
     ];
     let asked_for = |subject: &Subject| !checks.without.contains(subject);
     for (subject, finding) in findings.into_iter().filter(|(subject, _)| asked_for(subject)) {

@@ -5,7 +5,7 @@ use std::fmt;
 /// The checks of one request, in the order in which they are listed in [`Subject`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// One entry a check that was asked for.
+    /// One entry a check that was asked for; what is odd beside what is wrong has an entry of its own after it.
     pub checks: Vec<Check>,
 }
 

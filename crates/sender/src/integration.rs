@@ -15,7 +15,7 @@ use delivery::target::credentials::Credentials;
 use delivery::target::headers::{HeaderError, HeaderList};
 use delivery::target::tls::{Tls, TlsError, TlsSettings, Trust};
 use delivery::target::{
-    DEFAULT_ATTEMPT_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, Parts, Render, Target, TargetError,
+    DEFAULT_ATTEMPT_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, Parts, Render, Target, TargetError, conflicts,
 };
 use http::HeaderValue;
 use payload::field_names::RuleErrors;
@@ -174,14 +174,22 @@ impl Draft {
         let names = names.map_err(|RuleErrors(errors)| {
             mistakes.extend(errors.into_iter().map(|error| Mistake::new("field_names", error)));
         });
-        let (Some(address), Some(headers), Some(tls), Some(lane), Ok(names)) =
-            (address, headers, tls, lane, names)
+        let (attempt_timeout, connect_timeout) = (self.attempt_timeout, self.connect_timeout);
+        let with_credentials = !self.username.is_empty() || !self.password.expose_secret().is_empty();
+        let conflicts = conflicts(
+            headers.as_ref().unwrap_or(&HeaderList::default()),
+            with_credentials,
+            self.content_type.is_some(),
+            [attempt_timeout, connect_timeout],
+        );
+        mistakes.extend(conflicts.into_iter().map(|error| Mistake::new(field_of(error), error)));
+        let (Some(address), Some(headers), Some(tls), Some(lane), Ok(names), true) =
+            (address, headers, tls, lane, names, mistakes.is_empty())
         else {
             return Err(Mistakes(mistakes));
         };
         let field_names = Arc::new(names);
         let render = Arc::new(Names(Arc::clone(&field_names)));
-        let (attempt_timeout, connect_timeout) = (self.attempt_timeout, self.connect_timeout);
         let parts = Parts {
             address,
             headers,
@@ -192,16 +200,10 @@ impl Draft {
             connect_timeout,
             render,
         };
-        match Target::new(parts) {
-            Ok(target) if mistakes.is_empty() => {
-                Ok(Integration { name: name.to_owned(), target: Arc::new(target), lane, field_names })
-            }
-            Ok(_) => Err(Mistakes(mistakes)),
-            Err(errors) => {
-                mistakes.extend(errors.into_iter().map(|error| Mistake::new(field_of(error), error)));
-                Err(Mistakes(mistakes))
-            }
-        }
+        let target = Target::new(parts).map_err(|errors| {
+            Mistakes(errors.into_iter().map(|error| Mistake::new(field_of(error), error)).collect())
+        })?;
+        Ok(Integration { name: name.to_owned(), target: Arc::new(target), lane, field_names })
     }
 
     fn headers(&self, mistakes: &mut Vec<Mistake>) -> Option<HeaderList> {
@@ -321,12 +323,13 @@ mod tests {
         draft.field_names = vec![Rule::rename("idd", "x")];
         draft.concurrency = 0;
         draft.rate_per_second = Some(0);
+        draft.attempt_timeout = Duration::ZERO;
         let fields: Vec<_> =
             draft.clone().check("test").unwrap_err().0.iter().map(|mistake| mistake.field).collect();
         let expected =
             ["url", "headers", "headers", "headers", "username, password", "content_type", "concurrency"];
         assert_eq!(fields[..7], expected);
-        assert_eq!(fields[7..], ["rate_per_second", "field_names"]);
+        assert_eq!(fields[7..], ["rate_per_second", "field_names", "attempt_timeout, connect_timeout"]);
     }
 
     #[test]

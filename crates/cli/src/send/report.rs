@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use delivery::engine::{AttemptReport, Observer};
 use delivery::lane::Settled;
 use delivery::message::Message;
-use delivery::outcome::{Attempt, Outcome, Response};
+use delivery::outcome::{Attempt, Outcome, Response, TlsFault};
 use delivery::retry::{Disposition, Reason};
 use delivery::schedule::LaneId;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -202,8 +202,11 @@ fn explained(attempt: &Attempt) -> String {
             410 => "; the receiver is gone for good",
             _ => "",
         },
-        Outcome::Tls(_) => "; --ca-file names whom to trust, --skip-ssl-verification trusts anybody",
-        Outcome::Unreachable(_)
+        Outcome::Tls(TlsFault::UnknownIssuer { .. } | TlsFault::WrongHost { .. } | TlsFault::Expired) => {
+            "; --ca-file names whom to trust, --skip-ssl-verification trusts anybody"
+        }
+        Outcome::Tls(_)
+        | Outcome::Unreachable(_)
         | Outcome::TimedOut(_)
         | Outcome::Broken { .. }
         | Outcome::Unsent

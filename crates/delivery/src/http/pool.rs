@@ -52,20 +52,24 @@ pub(super) enum Unanswered {
 }
 
 impl Live {
+    /// Waits until the connection takes a request.
+    pub(super) async fn ready(&mut self) -> Result<(), ()> {
+        let ready = match &mut self.sender {
+            Sender::Http1(sender) => sender.ready().await,
+            Sender::Http2(sender) => sender.ready().await,
+        };
+        // Why it takes none any more does not matter: nothing was written.
+        ready.map_err(drop)
+    }
+
     /// Sends a request and waits for the head of its response.
     pub(super) async fn send(
         &mut self,
         request: Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>, Unanswered> {
         let sent = match &mut self.sender {
-            Sender::Http1(sender) => {
-                sender.ready().await.map_err(|_| Unanswered::Unsent)?;
-                sender.try_send_request(request).await
-            }
-            Sender::Http2(sender) => {
-                sender.ready().await.map_err(|_| Unanswered::Unsent)?;
-                sender.try_send_request(request).await
-            }
+            Sender::Http1(sender) => sender.try_send_request(request).await,
+            Sender::Http2(sender) => sender.try_send_request(request).await,
         };
         sent.map_err(|mut error| match error.take_message() {
             Some(_) => Unanswered::Unsent,

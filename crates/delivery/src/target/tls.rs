@@ -289,6 +289,9 @@ pub(crate) fn fault(error: &rustls::Error) -> TlsFault {
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => TlsFault::Expired,
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => TlsFault::NotYetValid,
+        CertificateError::BadSignature => {
+            TlsFault::BadCertificate("its signature is not by the issuer that it names".to_owned())
+        }
         // The library adds names as it grows; each says what it means.
         other => TlsFault::BadCertificate(other.to_string()),
     }

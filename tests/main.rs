@@ -1,0 +1,11 @@
+//! End to end, over real sockets and real processes: the sender against our receiver and against wiremock.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod bare;
+mod form;
+mod harness;
+mod hostile;
+mod program;
+mod tls;
+mod wire;
