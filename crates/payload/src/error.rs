@@ -2,6 +2,13 @@
 
 use std::fmt;
 
+/// How deep arrays and objects may nest: far beyond any update (the sample has 3), far below what a stack bears.
+pub const MAX_DEPTH: usize = 64;
+
+/// The longest text that is read, in bytes. 1,000 `ipinfo` items with 1,000 short records each stay below it, and an
+/// offset into it fits 32 bits.
+pub const MAX_BYTES: usize = 64 * 1024 * 1024;
+
 /// A text that cannot be read as an update. `Display` says what is wrong and where, for the person who sent it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseError {
@@ -18,9 +25,9 @@ pub struct ParseError {
 /// What can be wrong with a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It is longer than [`crate::MAX_BYTES`].
+    /// It is longer than [`MAX_BYTES`].
     TooLarge,
-    /// Arrays and objects nest deeper than [`crate::MAX_DEPTH`].
+    /// Arrays and objects nest deeper than [`MAX_DEPTH`].
     TooDeep,
     /// A byte that is not part of a UTF-8 sequence.
     NotUtf8,
@@ -66,8 +73,8 @@ impl std::error::Error for ParseError {}
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fault::TooLarge => write!(f, "longer than {} bytes", crate::MAX_BYTES),
-            Fault::TooDeep => write!(f, "nested deeper than {} levels", crate::MAX_DEPTH),
+            Fault::TooLarge => write!(f, "longer than {} bytes", MAX_BYTES),
+            Fault::TooDeep => write!(f, "nested deeper than {} levels", MAX_DEPTH),
             Fault::NotUtf8 => f.write_str("not UTF-8"),
             Fault::NotAnObject => f.write_str("an update is a JSON object"),
             Fault::Unexpected { expected, found: Some(found) } => {

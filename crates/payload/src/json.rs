@@ -7,14 +7,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::error::{Fault, ParseError};
-
-/// How deep arrays and objects may nest: far beyond any update (the sample has 3), far below what a stack bears.
-pub const MAX_DEPTH: usize = 64;
-
-/// The longest text that is read, in bytes. 1,000 `ipinfo` items with 1,000 short records each stay below it, and an
-/// offset into it fits 32 bits.
-pub const MAX_BYTES: usize = 64 * 1024 * 1024;
+use crate::error::{Fault, MAX_BYTES, MAX_DEPTH, ParseError};
 
 /// A place in a text that is read from left to right.
 pub(crate) struct Cursor<'a> {

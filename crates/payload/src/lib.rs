@@ -50,10 +50,9 @@ pub mod properties;
 pub mod strategies;
 
 pub use check::{Finding, check};
-pub use error::ParseError;
+pub use error::{MAX_BYTES, MAX_DEPTH, ParseError};
 pub use event::Event;
 pub use field_names::{FieldNames, Rule};
-pub use json::{MAX_BYTES, MAX_DEPTH};
 pub use schema::Field;
 pub use update::Update;
 

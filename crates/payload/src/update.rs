@@ -8,8 +8,8 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use crate::error::{Fault, ParseError};
-use crate::json::{self, Cursor, MAX_DEPTH};
+use crate::error::{Fault, MAX_DEPTH, ParseError};
+use crate::json::{self, Cursor};
 use crate::lookup::Lookup;
 use crate::schema::{Field, Kind, Node, TOP_LEVEL};
 
