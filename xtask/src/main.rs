@@ -4,6 +4,7 @@ mod bench;
 mod e2e;
 mod edges;
 mod fuzz;
+mod readme;
 mod run;
 mod tidy;
 
@@ -14,6 +15,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   tidy             the rules of the house that no compiler holds
   edges            dependencies that must not be, each asked of cargo
   e2e              the built program against itself and curl, as a table
+  readme [--write] plays the README's commands, and compares or writes what they print
   fuzz [SECONDS]   every fuzz target for so long (default 10); wants cargo-fuzz
   bench [--quick]  benches against serde_json, with their ratios";
 
@@ -25,6 +27,8 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::tidy().map(|()| println!("tidy")),
         ["edges"] => edges::edges(),
         ["e2e"] => e2e::e2e(),
+        ["readme"] => readme::readme(readme::Mode::Check),
+        ["readme", "--write"] => readme::readme(readme::Mode::Write),
         ["fuzz"] => fuzz::fuzz(10),
         ["fuzz", seconds] => match seconds.parse() {
             Ok(seconds) => fuzz::fuzz(seconds),

@@ -144,7 +144,7 @@ pub(crate) fn print(capture: &Capture, names: &FieldNames) {
     println(&format!(
         "{faint}{}{faint:#} #{} {} {} {what} {style}{} {word}{style:#}",
         show::time(request.at),
-        request.number,
+        capture.number,
         show::printable(request.method.as_str()),
         show::printable(&request.target),
         capture.status.as_u16(),
@@ -181,7 +181,7 @@ fn line_of_json(capture: &Capture) -> String {
     let checks: Vec<_> = checks.collect();
     let at = request.at.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
     json!({
-        "number": request.number,
+        "number": capture.number,
         "at": at,
         "peer": request.peer.to_string(),
         "method": request.method.as_str(),

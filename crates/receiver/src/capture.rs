@@ -19,6 +19,8 @@ pub const MAX_CAPTURED_BYTES: usize = 64 * 1024 * 1024;
 /// A request, its verdict and its answer.
 #[derive(Clone, Debug)]
 pub struct Capture {
+    /// Its number in this run, from 1: captures are numbered in the order in which they were judged.
+    pub number: u64,
     /// What came.
     pub request: Request,
     /// What was found.

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -201,7 +200,6 @@ impl Builder {
             captures: captures.clone(),
             on_capture: self.on_capture,
             sequences: Mutex::new(Sequences::default()),
-            number: AtomicU64::new(0),
         };
         let secure = self.tls.is_some();
         let acceptor = self.tls.map(|identity| identity.acceptor());
@@ -219,3 +217,8 @@ impl std::fmt::Debug for Builder {
             .finish_non_exhaustive()
     }
 }
+
+// The Rust in the README is compiled and run with the documentation's own examples.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

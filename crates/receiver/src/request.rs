@@ -9,8 +9,6 @@ use http::{HeaderMap, Method, Version};
 /// A request.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Its number in this run, from 1.
-    pub number: u64,
     /// When its head was there.
     pub at: SystemTime,
     /// How long its body took.

@@ -9,7 +9,6 @@ use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -69,7 +68,6 @@ pub(crate) struct Desk {
     pub(crate) captures: Captures,
     pub(crate) on_capture: Option<OnCapture>,
     pub(crate) sequences: Mutex<Sequences>,
-    pub(crate) number: AtomicU64,
 }
 
 impl fmt::Debug for Desk {
@@ -154,7 +152,7 @@ async fn answer(
     peer: SocketAddr,
     desk: Arc<Desk>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    let request = read::read(request, peer, &desk.limits, &desk.number).await;
+    let request = read::read(request, peer, &desk.limits).await;
     let too_slow = matches!(request.body, Body::TooSlow { .. });
     // A body that was not read to its end would be taken for the next request.
     let close = !matches!(request.body, Body::Whole(_)) && request.version <= Version::HTTP_11;
@@ -164,19 +162,13 @@ async fn answer(
     if close {
         response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
     }
-    let capture = Arc::new(Capture { request, verdict, status: response.status() });
-    // Still under the lock, so that captures are told and logged in the order in which they were judged.
+    // Still under the lock, so that captures are numbered, told and logged in the order in which they were judged.
+    let number = desk.captures.counts().received + 1;
+    let capture = Arc::new(Capture { number, request, verdict, status: response.status() });
     if let Some(on_capture) = &desk.on_capture {
         on_capture(&capture);
     }
     desk.captures.record(capture);
     drop(sequences);
     Ok(response.map(Full::new))
-}
-
-impl Desk {
-    /// The number of the next request.
-    fn next(number: &AtomicU64) -> u64 {
-        number.fetch_add(1, Ordering::Relaxed) + 1
-    }
 }

@@ -12,7 +12,6 @@ fn request(body: &str, lines: &[(&'static str, &str)]) -> Request {
         headers.append(*name, value.parse().unwrap());
     }
     Request {
-        number: 1,
         at: SystemTime::UNIX_EPOCH,
         took: Duration::ZERO,
         peer: ([127, 0, 0, 1], 1).into(),

@@ -1,23 +1,17 @@
 //! Reads one request within the limits. What breaks off is a request too: its body says how.
 
 use std::net::SocketAddr;
-use std::sync::atomic::AtomicU64;
 
 use bytes::{Bytes, BytesMut};
 use http::Request as HttpRequest;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
-use super::{Desk, Limits};
+use super::Limits;
 use crate::clock::{Stopwatch, wall};
 use crate::request::{Body, Request};
 
-pub(super) async fn read(
-    request: HttpRequest<Incoming>,
-    peer: SocketAddr,
-    limits: &Limits,
-    number: &AtomicU64,
-) -> Request {
+pub(super) async fn read(request: HttpRequest<Incoming>, peer: SocketAddr, limits: &Limits) -> Request {
     let (at, stopwatch) = (wall(), Stopwatch::start());
     let (head, body) = request.into_parts();
     let body = match tokio::time::timeout(limits.body_timeout, whole(body, limits.body)).await {
@@ -25,7 +19,6 @@ pub(super) async fn read(
         Err(_) => Body::TooSlow { limit: limits.body_timeout },
     };
     Request {
-        number: Desk::next(number),
         at,
         took: stopwatch.elapsed(),
         peer,
