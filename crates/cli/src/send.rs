@@ -4,11 +4,13 @@ mod report;
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
+use delivery::engine::AcceptError;
 use delivery::message::{Message, MessageId, OrderKey};
 use delivery::retry::RetryPolicy;
-use payload::FieldNames;
+use payload::{FieldNames, Update};
 use sender::Sender;
 use sender::accept::Accepted;
 use sender::message::message;
@@ -22,6 +24,9 @@ use report::Report;
 
 /// How many updates are handed over before waiting for them; far below what the queue holds.
 const BATCH: usize = 10_000;
+
+/// How long attempts under way may go on after Ctrl-C.
+const GRACE: Duration = Duration::from_secs(2);
 
 pub(crate) async fn send(arguments: Box<Send>) -> Result<ExitCode, Failure> {
     let retry = match arguments.retry_for {
@@ -45,29 +50,55 @@ pub(crate) async fn send(arguments: Box<Send>) -> Result<ExitCode, Failure> {
     let Destination { integrations, policies } = destination;
     let sender =
         Sender::start(&integrations, policies.clone().unwrap_or_default(), 0, report.observer()).await;
-    match policies {
-        None => {
-            let messages = updates.iter().map(message).chain(as_is);
-            let name = integrations.first().map(|integration| integration.name.clone()).unwrap_or_default();
-            let messages: Vec<Message> = messages.collect();
-            for batch in messages.chunks(BATCH) {
-                let accepted = sender.accept_for(&name, batch.to_vec()).await;
-                accepted.map_err(|error| Failure::cannot_run(format!("error: {error}")))?;
-                drain(&sender, &report).await;
+    let all = async {
+        match policies {
+            None => {
+                let name = integrations.first().map_or("", |integration| &integration.name);
+                let messages: Vec<Message> = updates.iter().map(message).chain(as_is).collect();
+                post(&sender, name, &messages, &report).await
             }
+            Some(_) => route(&sender, &updates, BATCH / integrations.len().clamp(1, BATCH), &report).await,
         }
-        Some(_) => {
-            for batch in updates.chunks(BATCH / integrations.len().clamp(1, BATCH)) {
-                let accepted = sender.accept(batch).await;
-                let accepted = accepted.map_err(|error| Failure::cannot_run(format!("error: {error}")))?;
-                let nowhere =
-                    accepted.iter().filter(|accepted| !matches!(accepted, Accepted::Enqueued(..))).count();
-                report.went_nowhere(nowhere);
-                drain(&sender, &report).await;
-            }
+    };
+    tokio::select! {
+        sent = all => sent.map_err(|error| Failure::cannot_run(format!("error: {error}")))?,
+        _ = tokio::signal::ctrl_c() => {
+            sender.engine().shut_down(GRACE).await;
+            report.interrupted();
         }
     }
     Ok(if report.finish() { ExitCode::SUCCESS } else { ExitCode::from(NOT_ALL_WELL) })
+}
+
+/// Everything to the one integration.
+async fn post(
+    sender: &Sender,
+    integration: &str,
+    messages: &[Message],
+    report: &Report,
+) -> Result<(), AcceptError> {
+    for batch in messages.chunks(BATCH) {
+        sender.accept_for(integration, batch.to_vec()).await?;
+        drain(sender, report).await;
+    }
+    Ok(())
+}
+
+/// Each update where the policies send it.
+async fn route(
+    sender: &Sender,
+    updates: &[Update],
+    batch: usize,
+    report: &Report,
+) -> Result<(), AcceptError> {
+    for batch in updates.chunks(batch) {
+        let accepted = sender.accept(batch).await?;
+        report.went_nowhere(
+            accepted.iter().filter(|accepted| !matches!(accepted, Accepted::Enqueued(..))).count(),
+        );
+        drain(sender, report).await;
+    }
+    Ok(())
 }
 
 /// Waits for all that was accepted. A lane whose receiver is gone for good (410) would wait for a person: here nobody

@@ -1,5 +1,6 @@
 //! What `send` shows: a line an update, what the receiver said of those it refused, a progress bar when there are many.
 
+use std::fmt;
 use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,7 +10,7 @@ use delivery::message::Message;
 use delivery::outcome::{Attempt, Outcome, Response, TlsFault};
 use delivery::retry::{Disposition, Reason};
 use delivery::schedule::LaneId;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use sender::Integration;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -42,6 +43,7 @@ struct State {
     sent: u64,
     delivered: u64,
     nowhere: usize,
+    interrupted: bool,
     disabled: Vec<LaneId>,
 }
 
@@ -49,9 +51,11 @@ impl Report {
     pub(super) fn new(integrations: &[Integration], total: usize, json: bool) -> Self {
         let quiet = total > MANY && !json && std::io::stderr().is_terminal();
         let bar = if quiet { ProgressBar::new(total as u64) } else { ProgressBar::hidden() };
-        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} updates, {per_sec}, {eta} left")
-        {
-            bar.set_style(style);
+        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} updates, {rate}, {eta} left") {
+            let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
+                let _ = write!(out, "{:.0}/s", state.per_sec());
+            };
+            bar.set_style(style.with_key("rate", rate));
         }
         let integrations = integrations.iter().map(|integration| integration.name.clone()).collect();
         let state = Mutex::default();
@@ -80,29 +84,38 @@ impl Report {
         self.state().nowhere += updates;
     }
 
+    /// A person ended the run before its end.
+    pub(super) fn interrupted(&self) {
+        self.state().interrupted = true;
+    }
+
     /// The last line; says whether all arrived.
     pub(super) fn finish(&self) -> bool {
         self.shared.bar.finish_and_clear();
         let state = self.state();
         let failed = state.sent - state.delivered;
         if self.shared.json {
-            let (sent, delivered, nowhere) = (state.sent, state.delivered, state.nowhere);
-            println(
-                &json!({ "sent": sent, "delivered": delivered, "failed": failed, "unrouted": nowhere })
-                    .to_string(),
-            );
+            let summary = json!({
+                "sent": state.sent,
+                "delivered": state.delivered,
+                "failed": failed,
+                "unrouted": state.nowhere,
+                "interrupted": state.interrupted,
+            });
+            println(&summary.to_string());
         } else {
             let style = if failed == 0 { show::GOOD } else { show::BAD };
             let nowhere = match state.nowhere {
                 0 => String::new(),
                 count => format!(", {count} matched no policy"),
             };
+            let rest = if state.interrupted { ", interrupted: the rest was not sent" } else { "" };
             println(&format!(
-                "{style}sent {}, delivered {}, failed {failed}{style:#}{nowhere}",
+                "{style}sent {}, delivered {}, failed {failed}{style:#}{nowhere}{rest}",
                 state.sent, state.delivered
             ));
         }
-        failed == 0
+        failed == 0 && !state.interrupted
     }
 
     fn integration(&self, lane: LaneId) -> &str {
