@@ -55,7 +55,7 @@ impl Breaker {
         match *self {
             Self::Closed { .. } => limit,
             Self::Open { probing: true, .. } => 0,
-            Self::Open { probing: false, .. } => in_flight.saturating_add(1),
+            Self::Open { probing: false, .. } => in_flight.saturating_add(1).min(limit),
             Self::Ramping { allowed } => allowed.min(limit),
         }
     }
@@ -98,6 +98,27 @@ impl Breaker {
             (Health::Unknown, unchanged) => unchanged,
         };
         matches!((before, *self), (Self::Open { .. }, Self::Ramping { .. }))
+    }
+
+    /// A breaker as it was kept: open until then, after this pause, or closed.
+    #[must_use]
+    pub fn restored(open: Option<(Timestamp, Duration)>) -> Self {
+        open.map_or_else(Self::default, |(until, pause)| Self::Open { until, pause, probing: false })
+    }
+
+    /// What is to be kept of it: when the next probe is due, and the pause that led there.
+    #[must_use]
+    pub const fn open_since(&self) -> Option<(Timestamp, Duration)> {
+        match *self {
+            Self::Open { until, pause, .. } => Some((until, pause)),
+            Self::Closed { .. } | Self::Ramping { .. } => None,
+        }
+    }
+
+    /// Whether it lets probes through only.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        matches!(self, Self::Open { .. })
     }
 
     fn open(pause: Duration, now: Timestamp) -> Self {

@@ -1,38 +1,43 @@
-//! The one loop: owns the schedule and the queue in memory, reads the clock, throws the die, runs attempts.
+//! The one loop: owns the schedule, reads the clock, throws the die, runs attempts, and tells the store what came of them.
 //!
-//! Everyone else sends it commands over a bounded channel. What waits is held in memory and bounded by [`MAX_BACKLOG`];
-//! the store that outlives the process takes the queue's place here.
+//! Everyone else sends it commands over a bounded channel. What waits is in the store; here is only what was claimed from
+//! it. The loop never waits for the store: it asks, and the answer comes as an event, in the order in which the store did the
+//! work.
 
-mod queue;
+mod run;
 
 use std::future::Future;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use fastrand::Rng;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::clock::Clock;
+use crate::breaker::Breaker;
+use crate::clock::{Clock, Timestamp};
 use crate::http::Client;
-use crate::lane::{DeliveryId, Gate, LaneSettings, Settled};
+use crate::lane::LaneSettings;
 use crate::message::Message;
 use crate::outcome::Attempt;
-use crate::retry::{Die, Disposition};
-use crate::schedule::{Action, LaneId, Schedule};
+use crate::retry::Disposition;
+use crate::store::desk::Desk;
+use crate::store::{
+    Appended, AppendedBatch, DeliveryId, Entry, Fault, Gate, LaneId, LaneState, Settled,
+};
 use crate::target::Target;
-use crate::tasks::{Task, TaskSet, spawn};
+use crate::tasks::{Task, spawn};
 
-use queue::Queue;
-
-/// How many deliveries may wait in memory; more are refused.
-pub const MAX_BACKLOG: usize = 100_000;
+use run::{Event, Loop};
 
 /// How many commands may wait for the loop; who sends more waits too.
 const MAX_COMMANDS: usize = 256;
 
 /// Attempts under way at once over all lanes, unless settings say otherwise.
 pub const DEFAULT_IN_FLIGHT: NonZeroUsize = NonZeroUsize::new(256).expect("256 is not 0");
+
+/// How many deliveries may wait in all, unless settings say otherwise; more are refused.
+pub const DEFAULT_BACKLOG: u64 = 10_000_000;
 
 /// Makes attempts; [`Client`] does so over HTTP.
 pub trait Transport: Send + Sync + 'static {
@@ -56,8 +61,8 @@ pub trait Observer: Send + 'static {
     /// An attempt ended.
     fn attempted(&mut self, report: &AttemptReport<'_>);
 
-    /// A delivery came to its end.
-    fn settled(&mut self, lane: LaneId, message: &Message, settled: &Settled);
+    /// A delivery came to its end. What ended in the store comes without its message.
+    fn settled(&mut self, lane: LaneId, message: Option<&Message>, settled: &Settled);
 
     /// A receiver answered 410, so its lane stands still until [`Engine::resume`].
     fn disabled(&mut self, lane: LaneId);
@@ -78,59 +83,111 @@ pub struct AttemptReport<'a> {
     pub disposition: &'a Disposition,
 }
 
+/// What an engine may do at most.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Attempts under way at once over all lanes.
+    pub in_flight: NonZeroUsize,
+    /// Deliveries that are not settled, over all lanes.
+    pub backlog: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { in_flight: DEFAULT_IN_FLIGHT, backlog: DEFAULT_BACKLOG }
+    }
+}
+
 /// Messages that were not accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AcceptError {
-    /// [`MAX_BACKLOG`] would be passed. Nothing was accepted.
-    #[error("the queue is full: {MAX_BACKLOG} deliveries wait already")]
-    Full,
+    /// [`Limits::backlog`] would be passed. Nothing was accepted.
+    #[error("the queue is full: {0} deliveries wait already")]
+    Full(u64),
+    /// The store did not take them. They may be there or not.
+    #[error(transparent)]
+    Store(#[from] Fault),
     /// The engine was shut down.
     #[error("the sender was shut down")]
     ShutDown,
+}
+
+/// A lane as it is now.
+#[derive(Clone, Debug)]
+pub struct LaneView {
+    /// Its number.
+    pub id: LaneId,
+    /// Deliveries that are not settled.
+    pub backlog: u64,
+    /// When the oldest of them was accepted.
+    pub oldest: Option<Timestamp>,
+    /// Attempts under way.
+    pub in_flight: usize,
+    /// Its breaker.
+    pub breaker: Breaker,
+    /// What of its state is kept.
+    pub state: LaneState,
 }
 
 /// A running engine. Dropping the last handle stops it, attempts under way included.
 #[derive(Debug)]
 pub struct Engine<T> {
     commands: mpsc::Sender<Command<T>>,
+    events: mpsc::UnboundedSender<Event>,
+    desk: Desk,
+    clock: Clock,
+    limits: Limits,
+    backlog: Arc<AtomicU64>,
     _running: Arc<Task<()>>,
 }
 
 impl<T> Clone for Engine<T> {
     fn clone(&self) -> Self {
-        Self { commands: self.commands.clone(), _running: Arc::clone(&self._running) }
+        Self {
+            commands: self.commands.clone(),
+            events: self.events.clone(),
+            desk: self.desk.clone(),
+            clock: self.clock,
+            limits: self.limits,
+            backlog: Arc::clone(&self.backlog),
+            _running: Arc::clone(&self._running),
+        }
     }
+}
+
+/// A lane that the store is asked for.
+#[derive(Debug)]
+struct Opening<T> {
+    name: String,
+    target: Arc<T>,
+    settings: LaneSettings,
+    reply: oneshot::Sender<LaneId>,
 }
 
 #[derive(Debug)]
 enum Command<T> {
-    Accept(Vec<(Message, Vec<LaneId>)>, oneshot::Sender<Result<(), AcceptError>>),
-    SetLane(LaneId, Arc<T>, LaneSettings),
-    RemoveLane(LaneId),
-    SetGate(LaneId, Gate),
+    SetLane(Opening<T>),
+    RemoveLane(LaneId, oneshot::Sender<()>),
+    SetGate(LaneId, Gate, oneshot::Sender<()>),
+    Look(oneshot::Sender<Vec<LaneView>>),
     Drained(oneshot::Sender<()>),
     ShutDown(Duration, oneshot::Sender<()>),
 }
 
 impl<T: Send + Sync + 'static> Engine<T> {
-    /// Starts an engine without lanes. `seed` makes its throws repeatable.
-    pub fn start<X, O>(transport: X, clock: Clock, seed: u64, in_flight: NonZeroUsize, observer: O) -> Self
+    /// Starts an engine without lanes on a store. `seed` makes its throws repeatable.
+    pub fn start<X, O>(transport: X, clock: Clock, seed: u64, limits: Limits, desk: Desk, observer: O) -> Self
     where
         X: Transport<Target = T>,
         O: Observer,
     {
         let (commands, inbox) = mpsc::channel(MAX_COMMANDS);
-        let run = Loop {
-            transport: Arc::new(transport),
-            clock,
-            dice: Rng::with_seed(seed),
-            observer,
-            schedule: Schedule::new(in_flight),
-            queue: Queue::default(),
-            attempts: TaskSet::default(),
-            waiting: Vec::new(),
-        };
-        Self { commands, _running: Arc::new(spawn(run.run(inbox))) }
+        // Bounded by what the store is asked: one claim and one sweep a lane, one answer a held delivery, the accepts.
+        let (events, answers) = mpsc::unbounded_channel();
+        let backlog = Arc::new(AtomicU64::new(0));
+        let run = Loop::new(transport, clock, seed, limits, desk.clone(), observer, Arc::clone(&backlog));
+        let running = spawn(run.run(inbox, events.clone(), answers));
+        Self { commands, events, desk, clock, limits, backlog, _running: Arc::new(running) }
     }
 
     async fn command(&self, command: Command<T>) {
@@ -138,193 +195,103 @@ impl<T: Send + Sync + 'static> Engine<T> {
         let _ = self.commands.send(command).await;
     }
 
-    /// Accepts messages, each for its lanes: all or none. When this returns `Ok`, the engine holds them.
-    /// If the future is dropped before, they may be accepted or not.
-    ///
-    /// # Errors
-    /// If the queue is full, or the engine was shut down.
-    pub async fn accept(&self, messages: Vec<(Message, Vec<LaneId>)>) -> Result<(), AcceptError> {
-        let (reply, accepted) = oneshot::channel();
-        self.command(Command::Accept(messages, reply)).await;
-        accepted.await.unwrap_or(Err(AcceptError::ShutDown))
+    /// Sends a command and waits until the loop has obeyed it.
+    async fn obeyed(&self, command: impl FnOnce(oneshot::Sender<()>) -> Command<T>) {
+        let (reply, done) = oneshot::channel();
+        self.command(command(reply)).await;
+        let _ = done.await;
     }
 
-    /// Adds a lane, or changes one with its backlog.
-    pub async fn set_lane(&self, id: LaneId, target: Arc<T>, settings: LaneSettings) {
-        self.command(Command::SetLane(id, target, settings)).await;
+    /// Accepts messages, each for its lanes: all or none. When this returns `Ok`, they are durable. If the future is dropped
+    /// before, they may be accepted or not; those that are will be delivered.
+    ///
+    /// # Errors
+    /// If the queue is full, the store does not take them, or the engine was shut down.
+    pub async fn accept(&self, entries: Vec<Entry>) -> Result<AppendedBatch, AcceptError> {
+        if self.commands.is_closed() {
+            return Err(AcceptError::ShutDown);
+        }
+        let deliveries: u64 = entries.iter().map(|entry| entry.lanes.len() as u64).sum();
+        let waiting = self.backlog.load(Ordering::Relaxed);
+        if waiting + deliveries > self.limits.backlog {
+            return Err(AcceptError::Full(waiting));
+        }
+        let (events, backlog, clock) = (self.events.clone(), Arc::clone(&self.backlog), self.clock);
+        let appended = self.desk.accept(
+            move |store| store.append(&entries, clock.now()),
+            move |batch: &AppendedBatch| {
+                let added: u64 = batch.added.iter().map(|(_, count)| count).sum();
+                backlog.fetch_add(added, Ordering::Relaxed);
+                // The loop is gone only after a shutdown; what was accepted is in the store.
+                let _ = events.send(Event::Appended(batch.clone()));
+            },
+        );
+        Ok(appended.await?)
+    }
+
+    /// The lane of this name, which the store gets if it has none, with this target and these settings; they hold for its
+    /// backlog too.
+    ///
+    /// # Errors
+    /// If the engine was shut down, or the store closed.
+    pub async fn set_lane(
+        &self,
+        name: &str,
+        target: Arc<T>,
+        settings: LaneSettings,
+    ) -> Result<LaneId, Fault> {
+        let (reply, opened) = oneshot::channel();
+        self.command(Command::SetLane(Opening { name: name.to_owned(), target, settings, reply })).await;
+        opened.await.map_err(|_| Fault::Closed)
     }
 
     /// Removes a lane; what it holds is dead.
     pub async fn remove_lane(&self, id: LaneId) {
-        self.command(Command::RemoveLane(id)).await;
+        self.obeyed(|done| Command::RemoveLane(id, done)).await;
     }
 
-    /// Starts no more attempts on a lane; those under way go on.
+    /// Starts no more attempts on a lane from when this returns; those under way go on.
     pub async fn pause(&self, id: LaneId) {
-        self.command(Command::SetGate(id, Gate::Paused)).await;
+        self.obeyed(|done| Command::SetGate(id, Gate::Paused, done)).await;
     }
 
     /// Lets a lane go on that was paused or disabled.
     pub async fn resume(&self, id: LaneId) {
-        self.command(Command::SetGate(id, Gate::Open)).await;
+        self.obeyed(|done| Command::SetGate(id, Gate::Open, done)).await;
+    }
+
+    /// The lanes as they are now, by number.
+    pub async fn look(&self) -> Vec<LaneView> {
+        let (reply, seen) = oneshot::channel();
+        self.command(Command::Look(reply)).await;
+        seen.await.unwrap_or_default()
     }
 
     /// Waits until everything that was accepted is settled. Cancel safe.
     pub async fn drained(&self) {
-        let (reply, drained) = oneshot::channel();
-        self.command(Command::Drained(reply)).await;
-        let _ = drained.await;
+        self.obeyed(Command::Drained).await;
     }
 
-    /// Starts no more attempts, gives those under way until `limit` to end, and stops. What waits is gone.
+    /// Starts no more attempts, gives those under way until `limit` to end, and stops when the store has what came of them.
     pub async fn shut_down(&self, limit: Duration) {
-        let (reply, stopped) = oneshot::channel();
-        self.command(Command::ShutDown(limit, reply)).await;
-        let _ = stopped.await;
+        self.obeyed(|done| Command::ShutDown(limit, done)).await;
+    }
+
+    /// The store.
+    #[must_use]
+    pub const fn desk(&self) -> &Desk {
+        &self.desk
     }
 }
 
-/// The owner of all state.
-struct Loop<X: Transport, O> {
-    transport: Arc<X>,
-    clock: Clock,
-    dice: Rng,
-    observer: O,
-    schedule: Schedule,
-    queue: Queue<X::Target>,
-    attempts: TaskSet<(LaneId, DeliveryId, Attempt)>,
-    waiting: Vec<oneshot::Sender<()>>,
+/// How many entries of a batch are new.
+#[must_use]
+pub fn new_entries(batch: &AppendedBatch) -> usize {
+    batch.entries.iter().filter(|entry| matches!(entry, Appended::New { .. })).count()
 }
 
-impl<X: Transport, O: Observer> Loop<X, O> {
-    async fn run(mut self, mut inbox: mpsc::Receiver<Command<X::Target>>) {
-        loop {
-            self.step();
-            let wake = self.schedule.wake_at();
-            let clock = self.clock;
-            let sleep = async move {
-                match wake {
-                    Some(at) => clock.sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                command = inbox.recv() => match command {
-                    None => return,
-                    Some(Command::ShutDown(limit, reply)) => {
-                        self.finish_attempts(limit).await;
-                        let _ = reply.send(());
-                        return;
-                    }
-                    Some(command) => self.obey(command),
-                },
-                (lane, delivery, attempt) = self.attempts.next() => self.ended(lane, delivery, &attempt),
-                () = sleep => {}
-            }
-        }
-    }
-
-    fn step(&mut self) {
-        let actions = self.schedule.step(self.clock.now());
-        self.act(actions);
-        if self.schedule.is_empty() {
-            for waiting in self.waiting.drain(..) {
-                let _ = waiting.send(());
-            }
-        }
-    }
-
-    fn obey(&mut self, command: Command<X::Target>) {
-        match command {
-            Command::Accept(messages, reply) => {
-                let _ = reply.send(self.accept(messages));
-            }
-            Command::SetLane(id, target, settings) => {
-                self.queue.set_target(id, target);
-                self.schedule.set_lane(id, settings);
-            }
-            Command::RemoveLane(id) => {
-                let actions = self.schedule.remove_lane(id);
-                self.act(actions);
-                self.queue.remove_target(id);
-            }
-            Command::SetGate(id, gate) => self.schedule.set_gate(id, gate),
-            Command::Drained(reply) => self.waiting.push(reply),
-            // The loop itself ends on it.
-            Command::ShutDown(..) => {}
-        }
-    }
-
-    fn accept(&mut self, messages: Vec<(Message, Vec<LaneId>)>) -> Result<(), AcceptError> {
-        let deliveries: usize = messages.iter().map(|(_, lanes)| lanes.len()).sum();
-        if self.queue.len() + deliveries > MAX_BACKLOG {
-            return Err(AcceptError::Full);
-        }
-        let now = self.clock.now();
-        for (message, lanes) in messages {
-            let message = Arc::new(message);
-            for lane in lanes {
-                if self.schedule.lane(lane).is_none() {
-                    continue; // It was removed while the message was on its way here.
-                }
-                let id = self.queue.add(Arc::clone(&message));
-                let key = message.key.clone();
-                let actions = self.schedule.enqueue(lane, id, key, message.supersedable, now);
-                self.act(actions);
-            }
-        }
-        Ok(())
-    }
-
-    fn act(&mut self, actions: Vec<Action>) {
-        for action in actions {
-            match action {
-                Action::Start(lane, delivery) => self.start(lane, delivery),
-                Action::Settle(lane, delivery, settled) => {
-                    if let Some(message) = self.queue.take(delivery) {
-                        self.observer.settled(lane, &message, &settled);
-                    }
-                }
-            }
-        }
-    }
-
-    fn start(&mut self, lane: LaneId, delivery: DeliveryId) {
-        let (Some(message), Some(target)) = (self.queue.message(delivery), self.queue.target(lane)) else {
-            return;
-        };
-        let transport = Arc::clone(&self.transport);
-        self.attempts.spawn(async move { (lane, delivery, transport.attempt(&target, &message).await) });
-    }
-
-    fn ended(&mut self, lane: LaneId, delivery: DeliveryId, attempt: &Attempt) {
-        let (now, wall, die) = (self.clock.now(), self.clock.wall(), Die::new(self.dice.f64()));
-        let Some((finished, action)) =
-            self.schedule.finished(lane, delivery, &attempt.outcome, now, wall, die)
-        else {
-            return;
-        };
-        if let Some(message) = self.queue.message(delivery) {
-            let (number, disposition) = (finished.attempt, &finished.disposition);
-            self.observer.attempted(&AttemptReport { lane, message: &message, number, attempt, disposition });
-        }
-        if finished.disabled {
-            self.observer.disabled(lane);
-        }
-        self.act(action.into_iter().collect());
-    }
-
-    async fn finish_attempts(&mut self, limit: Duration) {
-        let end = self.clock.now().after(limit);
-        while self.schedule.in_flight() > 0 {
-            tokio::select! {
-                (lane, delivery, attempt) = self.attempts.next() => self.ended(lane, delivery, &attempt),
-                () = self.clock.sleep_until(end) => break,
-            }
-        }
-        self.attempts.stop();
-    }
-}
+/// A delivery, by its lane and its number there.
+pub type Place = (LaneId, DeliveryId);
 
 #[cfg(test)]
 mod tests;

@@ -1,68 +1,61 @@
-//! A lane: the deliveries of one integration, in order per key, and what may start next. Pure.
+//! A lane: what may be attempted next of one integration's deliveries. Pure.
 //!
-//! Of each key only the head can be under way or wait; the others stand behind it. So a failing key holds back itself
-//! and nothing else, whatever the lane's other limits are.
+//! The backlog is in the store; here are only the few deliveries that were claimed from it, each the head of its key, and
+//! the limits that say when the next may start. Because only heads are claimed, a failing key holds back itself and nothing
+//! else, whatever the lane's limits are.
 
 mod pace;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 use std::time::SystemTime;
 
 use crate::breaker::Breaker;
 use crate::clock::Timestamp;
-use crate::message::OrderKey;
 use crate::outcome::Outcome;
 use crate::retry::{Die, Disposition, Health, LaneEffect, Reason, RetryPolicy, Tried, judge};
+use crate::store::{Coalesce, DeliveryId, Disposal, Gate, LaneRecord, LaneState, Settled};
 
 pub use pace::{Pace, PaceError};
-
-/// A delivery, by its number; a higher one was accepted later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DeliveryId(pub u64);
 
 /// What a lane may do at most, and how it retries.
 #[derive(Clone, Debug)]
 pub struct LaneSettings {
     /// Attempts under way at once; at least 1.
-    pub concurrency: std::num::NonZeroUsize,
+    pub concurrency: NonZeroUsize,
     /// How many attempts may start in a time.
     pub pace: Option<Pace>,
     /// The retry policy.
     pub retry: RetryPolicy,
     /// Whether a later update of a key makes an earlier one superfluous, where the message allows it.
-    pub coalesce: bool,
+    pub coalesce: Coalesce,
 }
 
 /// Eight at once are enough to be fast, and few enough for a small receiver.
-const DEFAULT_CONCURRENCY: std::num::NonZeroUsize = std::num::NonZeroUsize::new(8).expect("8 is not 0");
+const DEFAULT_CONCURRENCY: NonZeroUsize = NonZeroUsize::new(8).expect("8 is not 0");
 
 impl Default for LaneSettings {
     fn default() -> Self {
-        Self { concurrency: DEFAULT_CONCURRENCY, pace: None, retry: RetryPolicy::standard(), coalesce: false }
+        Self {
+            concurrency: DEFAULT_CONCURRENCY,
+            pace: None,
+            retry: RetryPolicy::standard(),
+            coalesce: Coalesce::Nothing,
+        }
     }
 }
 
-/// How a delivery came to its end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Settled {
-    /// It arrived.
-    Delivered,
-    /// A later update of its key took its place.
-    Superseded,
-    /// It was given up.
-    Dead(Reason),
+/// What a lane wants from the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// At most so many deliveries.
+    pub limit: usize,
+    /// What waits for an outage of an earlier epoch to end is due.
+    pub epoch: u32,
 }
 
-/// Whether a lane may start attempts at all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gate {
-    /// It may.
-    Open,
-    /// A person paused it.
-    Paused,
-    /// Its receiver answered 410.
-    Disabled,
-}
+/// What the store gave: a delivery, its attempts so far, and when it was accepted.
+pub type Claimed = (DeliveryId, u32, Timestamp);
 
 /// What the end of an attempt led to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +64,8 @@ pub struct Finished {
     pub attempt: u32,
     /// What becomes of the delivery.
     pub disposition: Disposition,
+    /// What the store is to be told; nothing if it is repeated at once.
+    pub disposal: Option<Disposal>,
     /// Whether the lane has just been disabled.
     pub disabled: bool,
 }
@@ -82,61 +77,65 @@ pub struct Lane {
     gate: Gate,
     breaker: Breaker,
     slow_until: Option<Timestamp>,
-    /// All that is not settled, oldest first.
-    pending: BTreeMap<DeliveryId, Entry>,
-    keys: HashMap<OrderKey, VecDeque<DeliveryId>>,
-    /// Heads of keys that can start, oldest first.
-    ready: BTreeSet<DeliveryId>,
-    /// Heads that wait for a time, soonest first.
-    waiting: BTreeSet<(Timestamp, DeliveryId)>,
-    in_flight: usize,
+    epoch: u32,
     allowance: pace::Allowance,
+    /// Deliveries that are not settled, here and in the store.
+    backlog: u64,
+    /// None of them was accepted before this.
+    oldest: Option<Timestamp>,
+    /// When the store has something that is due.
+    stock: Option<Timestamp>,
+    /// Whether heads may be in the store that wait for the outage of this epoch to end.
+    awaiting: bool,
+    asking: bool,
+    sweeping: bool,
+    /// What was claimed and is not back in the store yet.
+    held: BTreeMap<DeliveryId, Entry>,
+    ready: BTreeSet<DeliveryId>,
+    in_flight: usize,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Entry {
-    key: OrderKey,
-    supersedable: bool,
-    expires: Timestamp,
     attempts: u32,
+    accepted: Timestamp,
     repeated: bool,
-    state: State,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// Behind another of its key.
-    Queued,
-    Ready,
-    /// `outage`: for a failure of the receiver, so that its return ends the wait.
-    Waiting {
-        until: Timestamp,
-        outage: bool,
-    },
-    InFlight,
+    in_flight: bool,
 }
 
 impl Lane {
-    /// An empty lane.
+    /// A lane as the store has it.
     #[must_use]
-    pub fn new(settings: LaneSettings) -> Self {
+    pub fn new(settings: LaneSettings, record: &LaneRecord, now: Timestamp) -> Self {
+        let LaneState { gate, open, slow_until, epoch } = record.state;
         Self {
             settings,
-            gate: Gate::Open,
-            breaker: Breaker::default(),
-            slow_until: None,
-            pending: BTreeMap::new(),
-            keys: HashMap::new(),
-            ready: BTreeSet::new(),
-            waiting: BTreeSet::new(),
-            in_flight: 0,
+            gate,
+            breaker: Breaker::restored(open),
+            slow_until,
+            epoch,
             allowance: pace::Allowance::default(),
+            backlog: record.backlog,
+            oldest: record.oldest,
+            stock: (record.backlog > 0).then_some(now),
+            awaiting: open.is_some(),
+            asking: false,
+            sweeping: false,
+            held: BTreeMap::new(),
+            ready: BTreeSet::new(),
+            in_flight: 0,
         }
     }
 
     /// Takes other settings; they hold for what waits too.
     pub fn change(&mut self, settings: LaneSettings) {
         self.settings = settings;
+    }
+
+    /// Its settings.
+    #[must_use]
+    pub const fn settings(&self) -> &LaneSettings {
+        &self.settings
     }
 
     /// Opens or closes it. Attempts under way go on.
@@ -147,10 +146,21 @@ impl Lane {
         }
     }
 
-    /// Whether it may start attempts at all.
+    /// What of its state is to be kept.
     #[must_use]
-    pub const fn gate(&self) -> Gate {
-        self.gate
+    pub const fn state(&self) -> LaneState {
+        LaneState {
+            gate: self.gate,
+            open: self.breaker.open_since(),
+            slow_until: self.slow_until,
+            epoch: self.epoch,
+        }
+    }
+
+    /// Its breaker.
+    #[must_use]
+    pub const fn breaker(&self) -> &Breaker {
+        &self.breaker
     }
 
     /// How many attempts are under way.
@@ -161,105 +171,137 @@ impl Lane {
 
     /// How many deliveries are not settled.
     #[must_use]
-    pub fn backlog(&self) -> usize {
-        self.pending.len()
+    pub const fn backlog(&self) -> u64 {
+        self.backlog
     }
 
-    /// Takes a delivery in; gives those that it supersedes.
-    pub fn enqueue(
+    /// When the oldest of them was accepted, or a little before.
+    #[must_use]
+    pub const fn oldest(&self) -> Option<Timestamp> {
+        self.oldest
+    }
+
+    /// How many deliveries are claimed from the store.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.held.len()
+    }
+
+    /// The claimed ones that are not under way.
+    pub fn idle(&self) -> impl Iterator<Item = DeliveryId> {
+        self.ready.iter().copied()
+    }
+
+    /// The store has `added` more deliveries, and `settled` fewer that later ones superseded.
+    pub fn added(&mut self, added: u64, settled: u64, now: Timestamp) {
+        self.backlog = (self.backlog + added).saturating_sub(settled);
+        self.oldest = self.oldest.or(Some(now));
+        self.stocked(now);
+    }
+
+    /// The store has something that is due at `at`.
+    fn stocked(&mut self, at: Timestamp) {
+        self.stock = Some(self.stock.map_or(at, |stock| stock.min(at)));
+    }
+
+    /// What to claim, if there is room for it and the store may have something that is due. There is one claim at a time:
+    /// the lane asks no more until it was given something.
+    pub fn ask(&mut self, share: usize, now: Timestamp) -> Option<Ask> {
+        if self.asking || self.next_ask(share)? > now {
+            return None;
+        }
+        let limit = self.room(share).saturating_sub(self.held.len());
+        self.asking = true;
+        let epoch = self.epoch + u32::from(self.breaker.is_open());
+        Some(Ask { limit, epoch })
+    }
+
+    /// How many may be held: twice what may be under way, so that the next is there when one ends.
+    fn room(&self, share: usize) -> usize {
+        let concurrency = self.settings.concurrency.get();
+        let allowed = self.breaker.allows(concurrency, self.in_flight).min(share);
+        let at_full = allowed >= concurrency.min(share) && !self.breaker.is_open();
+        if at_full { allowed * 2 } else { allowed }
+    }
+
+    fn next_ask(&self, share: usize) -> Option<Timestamp> {
+        if self.gate != Gate::Open || self.asking || self.room(share) <= self.held.len() {
+            return None;
+        }
+        // A probe takes what waits for the outage to end, whenever it is due.
+        let probe = (self.breaker.is_open() && self.awaiting).then_some(Timestamp::from_micros(0));
+        let stock = [self.stock, probe].into_iter().flatten().min()?;
+        Some([Some(stock), self.slow_until, self.breaker.opens_up_at()].into_iter().flatten().max()?)
+    }
+
+    /// What the store gave; `next` is when it has more, `gone` what was damaged.
+    pub fn take(
         &mut self,
-        id: DeliveryId,
-        key: OrderKey,
-        supersedable: bool,
-        now: Timestamp,
-    ) -> Vec<DeliveryId> {
-        let superseded = if self.settings.coalesce { self.superseded_by(&key) } else { Vec::new() };
-        for &earlier in &superseded {
-            self.settle(earlier);
+        claimed: &[Claimed],
+        next: Option<Timestamp>,
+        oldest: Option<Timestamp>,
+        gone: u64,
+    ) {
+        self.asking = false;
+        self.stock = next;
+        self.oldest = oldest;
+        self.backlog = self.backlog.saturating_sub(gone);
+        if claimed.is_empty() && self.breaker.is_open() {
+            self.awaiting = false;
         }
-        let expires = now.after(self.settings.retry.expiry());
-        let queue = self.keys.entry(key.clone()).or_default();
-        queue.push_back(id);
-        let head = queue.len() == 1;
-        let state = State::Queued;
-        self.pending.insert(id, Entry { key, supersedable, expires, attempts: 0, repeated: false, state });
-        if head {
-            self.set_state(id, State::Ready);
-        }
-        superseded
-    }
-
-    fn superseded_by(&self, key: &OrderKey) -> Vec<DeliveryId> {
-        let earlier = self.keys.get(key).into_iter().flatten();
-        let gone = |id: &&DeliveryId| {
-            self.pending.get(id).is_some_and(|entry| entry.supersedable && entry.state != State::InFlight)
-        };
-        earlier.filter(gone).copied().collect()
-    }
-
-    /// Puts an entry, which is the head of its key, into a state, and its id into the index that belongs to it.
-    fn set_state(&mut self, id: DeliveryId, state: State) {
-        let Some(entry) = self.pending.get_mut(&id) else { return };
-        match std::mem::replace(&mut entry.state, state) {
-            State::Queued => {}
-            State::Ready => {
-                self.ready.remove(&id);
-            }
-            State::Waiting { until, .. } => {
-                self.waiting.remove(&(until, id));
-            }
-            State::InFlight => self.in_flight -= 1,
-        }
-        match state {
-            State::Queued => {}
-            State::Ready => {
-                self.ready.insert(id);
-            }
-            State::Waiting { until, .. } => {
-                self.waiting.insert((until, id));
-            }
-            State::InFlight => self.in_flight += 1,
+        for &(id, attempts, accepted) in claimed {
+            self.held.insert(id, Entry { attempts, accepted, repeated: false, in_flight: false });
+            self.ready.insert(id);
         }
     }
 
-    /// Takes a delivery out, and lets the next of its key step forward.
-    fn settle(&mut self, id: DeliveryId) {
-        self.set_state(id, State::Queued);
-        let Some(entry) = self.pending.remove(&id) else { return };
-        let Some(queue) = self.keys.get_mut(&entry.key) else { return };
-        let was_head = queue.front() == Some(&id);
-        queue.retain(|&other| other != id);
-        match queue.front().copied() {
-            None => {
-                self.keys.remove(&entry.key);
-            }
-            Some(next) if was_head => self.set_state(next, State::Ready),
-            Some(_) => {}
-        }
-    }
-
-    /// Settles what expired while it waited.
+    /// Claimed deliveries that expired before they could start: they are to be settled.
     pub fn expire(&mut self, now: Timestamp) -> Vec<DeliveryId> {
-        let idle = self.pending.iter().filter(|(_, entry)| entry.state != State::InFlight);
-        let expired: Vec<_> = idle.take_while(|(_, entry)| entry.expires <= now).map(|(id, _)| *id).collect();
-        for &id in &expired {
-            self.settle(id);
+        let expiry = self.settings.retry.expiry();
+        let old = |id: &&DeliveryId| self.held.get(id).is_some_and(|entry| entry.accepted.after(expiry) <= now);
+        let expired: Vec<_> = self.ready.iter().filter(old).copied().collect();
+        for id in &expired {
+            self.ready.remove(id);
         }
         expired
     }
 
-    /// Starts the next attempt, if one may start while at most `share` are under way.
-    pub fn start(&mut self, share: usize, now: Timestamp) -> Option<DeliveryId> {
-        self.release(now);
-        if !self.has_room(share) || self.due_at()? > now {
+    /// Everything in the store that was accepted then or before has expired.
+    pub fn sweep(&mut self, now: Timestamp) -> Option<Timestamp> {
+        if self.sweeping || self.next_sweep()? > now {
             return None;
         }
-        let id = self.candidate()?;
-        self.set_state(id, State::InFlight);
-        let entry = self.pending.get_mut(&id)?;
+        self.sweeping = true;
+        let expiry = u64::try_from(self.settings.retry.expiry().as_micros()).unwrap_or(u64::MAX);
+        Some(Timestamp::from_micros(now.as_micros().saturating_sub(expiry)))
+    }
+
+    fn next_sweep(&self) -> Option<Timestamp> {
+        if self.sweeping { None } else { self.oldest.map(|oldest| oldest.after(self.settings.retry.expiry())) }
+    }
+
+    /// What expired was settled; the oldest that is left and not claimed is `oldest`.
+    pub fn swept(&mut self, settled: u64, oldest: Option<Timestamp>, now: Timestamp) {
+        self.sweeping = false;
+        self.backlog = self.backlog.saturating_sub(settled);
+        self.oldest = oldest;
+        if settled > 0 {
+            self.stocked(now);
+        }
+    }
+
+    /// Starts the next attempt, if one may start while at most `share` are under way.
+    pub fn start(&mut self, share: usize, now: Timestamp) -> Option<DeliveryId> {
+        if self.next_start(share)? > now {
+            return None;
+        }
+        let id = self.ready.pop_first()?;
+        let entry = self.held.get_mut(&id)?;
+        entry.in_flight = true;
         if !entry.repeated {
             entry.attempts += 1;
         }
+        self.in_flight += 1;
         self.breaker.started();
         if let Some(pace) = &self.settings.pace {
             self.allowance.take(pace, now);
@@ -267,37 +309,15 @@ impl Lane {
         Some(id)
     }
 
-    /// Waits that are over become ready.
-    fn release(&mut self, now: Timestamp) {
-        while let Some(&(until, id)) = self.waiting.first() {
-            if until > now {
-                return;
-            }
-            self.set_state(id, State::Ready);
+    /// When the next attempt may start, as far as time decides; `None` if there is none to start.
+    fn next_start(&self, share: usize) -> Option<Timestamp> {
+        let allowed = self.breaker.allows(self.settings.concurrency.get(), self.in_flight).min(share);
+        if self.gate != Gate::Open || self.ready.is_empty() || self.in_flight >= allowed {
+            return None;
         }
-    }
-
-    /// Whether one more attempt may be under way.
-    fn has_room(&self, share: usize) -> bool {
-        let allowed = self.breaker.allows(self.settings.concurrency.get(), self.in_flight);
-        self.in_flight < allowed.min(share)
-    }
-
-    /// The oldest head that is ready; for a probe one that waits for the outage to end will do too.
-    fn candidate(&self) -> Option<DeliveryId> {
-        let probe = || {
-            let open = matches!(self.breaker, Breaker::Open { .. });
-            open.then(|| self.outage_waits().min()).flatten()
-        };
-        self.ready.first().copied().or_else(probe)
-    }
-
-    fn outage_waits(&self) -> impl Iterator<Item = DeliveryId> {
-        let outage = |id: &DeliveryId| {
-            let state = self.pending.get(id).map(|entry| entry.state);
-            matches!(state, Some(State::Waiting { outage: true, .. }))
-        };
-        self.waiting.iter().map(|(_, id)| *id).filter(outage)
+        let paced = self.settings.pace.as_ref().map(|pace| self.allowance.due_at(pace));
+        let barriers = [self.slow_until, self.breaker.opens_up_at(), paced].into_iter().flatten();
+        Some(barriers.max().unwrap_or(Timestamp::from_micros(0)))
     }
 
     /// An attempt ended. `None` if it is not one of this lane's.
@@ -309,23 +329,32 @@ impl Lane {
         wall: SystemTime,
         die: Die,
     ) -> Option<Finished> {
-        let entry = self.pending.get_mut(&id).filter(|entry| entry.state == State::InFlight)?;
-        let (attempts, repeated, expires) = (entry.attempts, entry.repeated, entry.expires);
+        let entry = self.held.get_mut(&id).filter(|entry| entry.in_flight)?;
+        let expires = entry.accepted.after(self.settings.retry.expiry());
+        let (attempts, repeated) = (entry.attempts, entry.repeated);
         let tried = Tried { attempts, repeated, expires, now, wall, die };
         let judged = judge(outcome, &self.settings.retry, &tried);
+        entry.in_flight = false;
         entry.repeated = judged.disposition == Disposition::Repeat;
-        match judged.disposition {
-            Disposition::Delivered | Disposition::Dead(_) => self.settle(id),
-            Disposition::Repeat => self.set_state(id, State::Ready),
+        self.in_flight -= 1;
+        let outage = (judged.health == Health::Bad).then_some(self.epoch);
+        let disposal = match &judged.disposition {
+            Disposition::Delivered => Some(Disposal::Settle(Settled::Delivered)),
+            Disposition::Dead(reason) => Some(Disposal::Settle(Settled::Dead(reason.clone()))),
+            Disposition::Repeat => {
+                self.ready.insert(id);
+                None
+            }
             Disposition::Retry(until) => {
-                self.set_state(id, State::Waiting { until, outage: judged.health == Health::Bad });
+                self.awaiting |= outage.is_some();
+                Some(Disposal::Park { until: *until, outage, coalesce: self.settings.coalesce })
             }
-        }
+        };
         if self.breaker.finished(judged.health, self.settings.concurrency.get(), now) {
-            let due: Vec<_> = self.outage_waits().collect();
-            for id in due {
-                self.set_state(id, State::Ready);
-            }
+            // The receiver is back: all that waited for it is due.
+            self.epoch += 1;
+            self.awaiting = false;
+            self.stocked(now);
         }
         match judged.lane {
             LaneEffect::None => {}
@@ -333,35 +362,34 @@ impl Lane {
             LaneEffect::Disable => self.gate = Gate::Disabled,
         }
         let disabled = judged.lane == LaneEffect::Disable;
-        Some(Finished { attempt: attempts, disposition: judged.disposition, disabled })
+        Some(Finished { attempt: attempts, disposition: judged.disposition, disposal, disabled })
+    }
+
+    /// The store has a delivery back: settled, or parked; `due` is when the head of its key is due.
+    pub fn closed(&mut self, id: DeliveryId, settled: bool, due: Option<Timestamp>) {
+        let Some(entry) = self.held.remove(&id) else { return };
+        if settled {
+            self.backlog = self.backlog.saturating_sub(1);
+        } else {
+            self.oldest = Some(self.oldest.map_or(entry.accepted, |oldest| oldest.min(entry.accepted)));
+        }
+        if let Some(due) = due {
+            self.stocked(due);
+        }
+    }
+
+    /// The reason why what the lane still holds is settled when it is removed.
+    #[must_use]
+    pub const fn removed() -> Settled {
+        Settled::Dead(Reason::LaneRemoved)
     }
 
     /// When something will change by itself; `None` if only an event from outside can change anything.
     #[must_use]
     pub fn wake_at(&self, share: usize) -> Option<Timestamp> {
-        let idle = |entry: &&Entry| entry.state != State::InFlight;
-        let expiry = self.pending.values().find(idle).map(|entry| entry.expires);
-        let start = if self.has_room(share) { self.due_at() } else { None };
-        expiry.into_iter().chain(start).min()
-    }
-
-    /// When the next attempt may start, as far as time decides; `None` if there is none to start.
-    fn due_at(&self) -> Option<Timestamp> {
-        if self.gate != Gate::Open {
-            return None;
-        }
-        let soonest = match (self.candidate(), self.waiting.first()) {
-            (Some(_), _) => Timestamp::from_micros(0),
-            (None, Some((until, _))) => *until,
-            (None, None) => return None,
-        };
-        let paced = self.settings.pace.as_ref().map(|pace| self.allowance.due_at(pace));
-        [Some(soonest), self.slow_until, self.breaker.opens_up_at(), paced].into_iter().flatten().max()
-    }
-
-    /// All that is not settled, oldest first.
-    pub fn pending(&self) -> impl Iterator<Item = DeliveryId> {
-        self.pending.keys().copied()
+        let first = self.ready.first().and_then(|id| self.held.get(id));
+        let expiry = first.map(|entry| entry.accepted.after(self.settings.retry.expiry()));
+        [expiry, self.next_sweep(), self.next_start(share), self.next_ask(share)].into_iter().flatten().min()
     }
 }
 

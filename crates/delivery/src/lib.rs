@@ -27,4 +27,6 @@ pub mod retry;
 pub mod lane;
 pub mod schedule;
 
+pub mod store;
+
 pub mod engine;

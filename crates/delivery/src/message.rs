@@ -23,6 +23,12 @@ impl MessageId {
     }
 }
 
+impl From<&str> for MessageId {
+    fn from(id: &str) -> Self {
+        Self(id.into())
+    }
+}
+
 impl Default for MessageId {
     fn default() -> Self {
         Self::new()

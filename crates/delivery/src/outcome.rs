@@ -159,6 +159,32 @@ pub struct Response {
     pub truncated: bool,
 }
 
+impl Outcome {
+    /// The outcome in one word of a closed list, for metrics and lists.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Outcome::Answered(answer) => match answer.status.as_u16() {
+                200..=299 => "delivered",
+                300..=399 => "redirected",
+                408 | 425 => "failed",
+                410 => "gone",
+                429 | 503 => "throttled",
+                400..=499 => "rejected",
+                _ => "failed",
+            },
+            Outcome::Unreachable(Unreachable::NameNotFound(_)) => "name_not_found",
+            Outcome::Unreachable(Unreachable::Refused(_)) => "refused",
+            Outcome::Unreachable(Unreachable::Failed(_)) => "unreachable",
+            Outcome::Tls(_) => "tls",
+            Outcome::TimedOut(_) => "timed_out",
+            Outcome::Broken { .. } => "broken",
+            Outcome::Unsent => "unsent",
+            Outcome::Unrenderable(_) => "unrenderable",
+        }
+    }
+}
+
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -141,6 +141,8 @@ pub enum Reason {
     Unrenderable(String),
     /// Its lane was removed.
     LaneRemoved,
+    /// Its record in the store is damaged, so that it cannot be sent.
+    Damaged,
 }
 
 impl fmt::Display for Reason {
@@ -150,6 +152,7 @@ impl fmt::Display for Reason {
             Self::Expired => f.write_str("expired while it waited"),
             Self::Unrenderable(reason) => write!(f, "the body cannot be made: {reason}"),
             Self::LaneRemoved => f.write_str("its integration was removed"),
+            Self::Damaged => f.write_str("its record in the store is damaged"),
         }
     }
 }

@@ -3,40 +3,44 @@
 //! It is told what happened, and answers what to do. Lanes take turns, and each is held to its share of the global limit,
 //! so that lanes whose attempts hang for long leave room for the others. A step costs as much as it has to do, not as much as
 //! there is waiting.
+//!
+//! Its promises are tested by `tests/simulation`, which plays it against receivers that fail in every way.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::num::NonZeroUsize;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::clock::Timestamp;
-use crate::lane::{DeliveryId, Finished, Gate, Lane, LaneSettings, Settled};
-use crate::message::OrderKey;
+use crate::lane::{Claimed, Finished, Lane, LaneSettings};
 use crate::outcome::Outcome;
-use crate::retry::{Die, Disposition, Reason};
-
-/// A lane, by its number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LaneId(pub u64);
+use crate::retry::{Die, Reason};
+use crate::store::{DeliveryId, Gate, LaneId, LaneRecord, LaneState, Settled, Wanted};
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Make an attempt, and tell [`Schedule::finished`] how it ended.
     Start(LaneId, DeliveryId),
-    /// This delivery has come to its end.
+    /// This claimed delivery has come to its end; tell [`Schedule::closed`] when the store has it.
     Settle(LaneId, DeliveryId, Settled),
+    /// Claim from the store, and tell [`Schedule::took`] what it gave.
+    Claim(Wanted),
+    /// Settle as expired what the store has that was accepted then or before, and tell [`Schedule::swept`].
+    Sweep(LaneId, Timestamp),
+    /// Keep a lane's state.
+    Save(LaneId, LaneState),
 }
 
 /// The state of all lanes.
 #[derive(Debug)]
 pub struct Schedule {
     lanes: HashMap<LaneId, Slot>,
-    /// Lanes that may have something to start, in turn.
+    /// Lanes that may have something to do, in turn.
     turns: VecDeque<LaneId>,
     /// When lanes have something to do by themselves.
     timers: BTreeSet<(Timestamp, LaneId)>,
     /// Lanes that could do more if their share were larger.
-    held: Vec<LaneId>,
+    held: BTreeSet<LaneId>,
     limit: usize,
     in_flight: usize,
     /// Lanes with a backlog.
@@ -46,6 +50,7 @@ pub struct Schedule {
 #[derive(Debug)]
 struct Slot {
     lane: Lane,
+    saved: LaneState,
     in_turn: bool,
     timer: Option<Timestamp>,
     busy: bool,
@@ -59,27 +64,29 @@ impl Schedule {
             lanes: HashMap::new(),
             turns: VecDeque::new(),
             timers: BTreeSet::new(),
-            held: Vec::new(),
+            held: BTreeSet::new(),
             limit: limit.get(),
             in_flight: 0,
             busy: 0,
         }
     }
 
-    /// Adds a lane, or gives an existing one other settings, which hold for its backlog too.
-    pub fn set_lane(&mut self, id: LaneId, settings: LaneSettings) {
-        match self.lanes.get_mut(&id) {
+    /// Adds a lane as the store has it, or gives an existing one other settings, which hold for its backlog too.
+    pub fn set_lane(&mut self, record: &LaneRecord, settings: LaneSettings, now: Timestamp) {
+        match self.lanes.get_mut(&record.id) {
             Some(slot) => slot.lane.change(settings),
             None => {
-                let lane = Lane::new(settings);
-                self.lanes.insert(id, Slot { lane, in_turn: false, timer: None, busy: false });
+                let lane = Lane::new(settings, record, now);
+                let saved = record.state;
+                self.lanes.insert(record.id, Slot { lane, saved, in_turn: false, timer: None, busy: false });
             }
         }
-        self.touch(id);
+        self.touch(record.id);
     }
 
-    /// Removes a lane; all that it held is dead. Attempts under way are no longer of interest.
-    pub fn remove_lane(&mut self, id: LaneId) -> Vec<Action> {
+    /// Removes a lane; gives what it had claimed and not started. Attempts under way are no longer of interest, and what the
+    /// store has is the caller's to settle.
+    pub fn remove_lane(&mut self, id: LaneId) -> Vec<DeliveryId> {
         let Some(slot) = self.lanes.remove(&id) else { return Vec::new() };
         if let Some(timer) = slot.timer {
             self.timers.remove(&(timer, id));
@@ -87,22 +94,23 @@ impl Schedule {
         self.in_flight -= slot.lane.in_flight();
         self.busy -= usize::from(slot.busy);
         self.release_held();
-        let dead = |delivery| Action::Settle(id, delivery, Settled::Dead(Reason::LaneRemoved));
-        slot.lane.pending().map(dead).collect()
+        slot.lane.idle().collect()
     }
 
     /// Pauses a lane, or lets it go on, also after a 410.
     pub fn set_gate(&mut self, id: LaneId, gate: Gate) {
-        if let Some(slot) = self.lanes.get_mut(&id) {
-            slot.lane.set_gate(gate);
-            self.touch(id);
-        }
+        self.with(id, |lane| lane.set_gate(gate));
     }
 
     /// A lane's state.
     #[must_use]
     pub fn lane(&self, id: LaneId) -> Option<&Lane> {
         self.lanes.get(&id).map(|slot| &slot.lane)
+    }
+
+    /// All lanes.
+    pub fn lanes(&self) -> impl Iterator<Item = (LaneId, &Lane)> {
+        self.lanes.iter().map(|(id, slot)| (*id, &slot.lane))
     }
 
     /// How many attempts are under way.
@@ -117,19 +125,38 @@ impl Schedule {
         self.busy == 0
     }
 
-    /// A delivery was accepted. It is lost on a lane that does not exist.
-    pub fn enqueue(
+    fn with(&mut self, id: LaneId, change: impl FnOnce(&mut Lane)) {
+        if let Some(slot) = self.lanes.get_mut(&id) {
+            change(&mut slot.lane);
+            self.touch(id);
+        }
+    }
+
+    /// The store has `added` more deliveries of a lane, and `superseded` fewer.
+    pub fn added(&mut self, lane: LaneId, added: u64, superseded: u64, now: Timestamp) {
+        self.with(lane, |lane| lane.added(added, superseded, now));
+    }
+
+    /// What a claim gave; `next` is when there is more, `gone` how many were damaged.
+    pub fn took(
         &mut self,
         lane: LaneId,
-        delivery: DeliveryId,
-        key: OrderKey,
-        supersedable: bool,
-        now: Timestamp,
-    ) -> Vec<Action> {
-        let Some(slot) = self.lanes.get_mut(&lane) else { return Vec::new() };
-        let superseded = slot.lane.enqueue(delivery, key, supersedable, now);
-        self.touch(lane);
-        superseded.into_iter().map(|earlier| Action::Settle(lane, earlier, Settled::Superseded)).collect()
+        claimed: &[Claimed],
+        next: Option<Timestamp>,
+        oldest: Option<Timestamp>,
+        gone: u64,
+    ) {
+        self.with(lane, |lane| lane.take(claimed, next, oldest, gone));
+    }
+
+    /// The store has a claimed delivery back: settled, or parked; `due` is when the head of its key is due.
+    pub fn closed(&mut self, lane: LaneId, delivery: DeliveryId, settled: bool, due: Option<Timestamp>) {
+        self.with(lane, |lane| lane.closed(delivery, settled, due));
+    }
+
+    /// What expired in the store was settled.
+    pub fn swept(&mut self, lane: LaneId, settled: u64, oldest: Option<Timestamp>, now: Timestamp) {
+        self.with(lane, |lane| lane.swept(settled, oldest, now));
     }
 
     /// An attempt ended. `None` if its lane is gone.
@@ -141,18 +168,12 @@ impl Schedule {
         now: Timestamp,
         wall: SystemTime,
         die: Die,
-    ) -> Option<(Finished, Option<Action>)> {
+    ) -> Option<Finished> {
         let slot = self.lanes.get_mut(&lane)?;
         let finished = slot.lane.finished(delivery, outcome, now, wall, die)?;
         self.in_flight -= 1;
         self.touch(lane);
-        let settled = match &finished.disposition {
-            Disposition::Delivered => Some(Settled::Delivered),
-            Disposition::Dead(reason) => Some(Settled::Dead(reason.clone())),
-            Disposition::Repeat | Disposition::Retry(_) => None,
-        };
-        let action = settled.map(|settled| Action::Settle(lane, delivery, settled));
-        Some((finished, action))
+        Some(finished)
     }
 
     /// Something changed in a lane: it gets its turn.
@@ -185,7 +206,7 @@ impl Schedule {
         (self.limit / self.busy.max(1)).max(1)
     }
 
-    /// What is to be done now: attempts to start, deliveries that expired.
+    /// What is to be done now.
     pub fn step(&mut self, now: Timestamp) -> Vec<Action> {
         while let Some(&(at, id)) = self.timers.first() {
             if at > now {
@@ -211,28 +232,30 @@ impl Schedule {
         let share = self.share();
         let Some(slot) = self.lanes.get_mut(&id) else { return };
         slot.in_turn = false;
-        let expired = slot.lane.expire(now);
-        actions.extend(
-            expired.iter().map(|&delivery| Action::Settle(id, delivery, Settled::Dead(Reason::Expired))),
-        );
+        let dead = |delivery| Action::Settle(id, delivery, Settled::Dead(Reason::Expired));
+        actions.extend(slot.lane.expire(now).into_iter().map(dead));
+        actions.extend(slot.lane.sweep(now).map(|until| Action::Sweep(id, until)));
         if let Some(delivery) = slot.lane.start(share, now) {
             self.in_flight += 1;
             actions.push(Action::Start(id, delivery));
             self.touch(id);
             return;
         }
-        if slot.lane.in_flight() >= share {
-            self.held.push(id);
+        let ask = slot.lane.ask(share, now);
+        actions.extend(ask.map(|ask| Action::Claim(Wanted { lane: id, limit: ask.limit, epoch: ask.epoch })));
+        let state = slot.lane.state();
+        if state != slot.saved {
+            slot.saved = state;
+            actions.push(Action::Save(id, state));
         }
-        let wake = slot.lane.wake_at(share).map(|at| at.max(now.after(std::time::Duration::from_micros(1))));
+        if slot.lane.in_flight() >= share {
+            self.held.insert(id);
+        }
+        let wake = slot.lane.wake_at(share).map(|at| at.max(now.after(Duration::from_micros(1))));
         if let Some(before) = std::mem::replace(&mut slot.timer, wake) {
             self.timers.remove(&(before, id));
         }
         self.timers.extend(wake.map(|at| (at, id)));
-        if !expired.is_empty() {
-            // The count of busy lanes follows the backlog.
-            self.touch(id);
-        }
     }
 
     /// When to call [`Schedule::step`] again if nothing happens before.
@@ -241,6 +264,3 @@ impl Schedule {
         self.timers.first().map(|(at, _)| *at)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -4,6 +4,8 @@ use bytes::Bytes;
 
 use super::*;
 use crate::message::{MessageId, OrderKey};
+use crate::store::memory::MemoryStore;
+use crate::store::{Coalesce, Route};
 use crate::outcome::{Answer, Outcome, Timings};
 use crate::retry::{Reason, RetryPolicy};
 
@@ -35,8 +37,8 @@ impl Observer for Seen {
         self.0.lock().unwrap().push(format!("{body} {} {}", report.number, report.attempt.outcome));
     }
 
-    fn settled(&mut self, _: LaneId, message: &Message, settled: &Settled) {
-        let body = String::from_utf8_lossy(&message.body).into_owned();
+    fn settled(&mut self, _: LaneId, message: Option<&Message>, settled: &Settled) {
+        let body = message.map_or("-".into(), |message| String::from_utf8_lossy(&message.body).into_owned());
         self.0.lock().unwrap().push(format!("{body} {settled:?}"));
     }
 
@@ -45,28 +47,31 @@ impl Observer for Seen {
     }
 }
 
-fn message(key: &str, body: &'static str) -> Message {
-    Message {
+fn entry(key: &str, body: &'static str) -> Entry {
+    let message = Message {
         id: MessageId::new(),
         key: OrderKey::from(key),
         supersedable: false,
         body: Bytes::from_static(body.as_bytes()),
-    }
+    };
+    Entry { message, lanes: vec![(LaneId(1), Coalesce::Nothing)], once: None, route: Route::Lanes }
 }
 
 async fn engine(script: &[u16], status: u16, retry: RetryPolicy) -> (Engine<u16>, Seen) {
     let seen = Seen::default();
     let script = Scripted(Mutex::new(script.iter().rev().copied().collect()));
-    let engine = Engine::start(script, Clock::start(), 1, DEFAULT_IN_FLIGHT, seen.clone());
-    engine.set_lane(LaneId(1), Arc::new(status), LaneSettings { retry, ..LaneSettings::default() }).await;
+    let limits = Limits { backlog: 100, ..Limits::default() };
+    let desk = Desk::inline(MemoryStore::default());
+    let engine = Engine::start(script, Clock::start(), 1, limits, desk, seen.clone());
+    let settings = LaneSettings { retry, ..LaneSettings::default() };
+    assert_eq!(engine.set_lane("a", Arc::new(status), settings).await, Ok(LaneId(1)));
     (engine, seen)
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_fails_is_tried_again_and_its_key_waits() {
     let (engine, seen) = engine(&[500, 404], 200, RetryPolicy::standard()).await;
-    let lanes = vec![LaneId(1)];
-    engine.accept(vec![(message("a", "a1"), lanes.clone()), (message("a", "a2"), lanes)]).await.unwrap();
+    engine.accept(vec![entry("a", "a1"), entry("a", "a2")]).await.unwrap();
     engine.drained().await;
     assert_eq!(
         *seen.0.lock().unwrap(),
@@ -84,7 +89,7 @@ async fn what_fails_is_tried_again_and_its_key_waits() {
 #[tokio::test(start_paused = true)]
 async fn a_gone_receiver_disables_its_lane_until_it_is_resumed() {
     let (engine, seen) = engine(&[410], 200, RetryPolicy::standard()).await;
-    engine.accept(vec![(message("a", "a1"), vec![LaneId(1)])]).await.unwrap();
+    engine.accept(vec![entry("a", "a1")]).await.unwrap();
     let drained = tokio::time::timeout(Duration::from_secs(3600), engine.drained()).await;
     assert!(drained.is_err(), "nothing is sent for an hour");
     engine.resume(LaneId(1)).await;
@@ -97,13 +102,13 @@ async fn a_gone_receiver_disables_its_lane_until_it_is_resumed() {
 async fn what_is_removed_or_too_old_is_dead_with_its_reason() {
     let (engine, seen) = engine(&[], 200, RetryPolicy::standard()).await;
     engine.pause(LaneId(1)).await;
-    engine.accept(vec![(message("a", "a1"), vec![LaneId(1)])]).await.unwrap();
+    engine.accept(vec![entry("a", "a1")]).await.unwrap();
     engine.drained().await;
-    engine.accept(vec![(message("a", "a2"), vec![LaneId(1)])]).await.unwrap();
+    engine.accept(vec![entry("a", "a2")]).await.unwrap();
     engine.remove_lane(LaneId(1)).await;
     engine.drained().await;
     let dead = |reason: Reason| format!("{:?}", Settled::Dead(reason));
-    let expected = [format!("a1 {}", dead(Reason::Expired)), format!("a2 {}", dead(Reason::LaneRemoved))];
+    let expected = [format!("- {}", dead(Reason::Expired)), format!("- {}", dead(Reason::LaneRemoved))];
     assert_eq!(*seen.0.lock().unwrap(), expected);
 }
 
@@ -111,9 +116,9 @@ async fn what_is_removed_or_too_old_is_dead_with_its_reason() {
 async fn the_queue_is_bounded_and_takes_all_or_nothing() {
     let (engine, _) = engine(&[], 200, RetryPolicy::standard()).await;
     engine.pause(LaneId(1)).await;
-    let many = |count| (0..count).map(|_| (message("a", "x"), vec![LaneId(1)])).collect::<Vec<_>>();
-    engine.accept(many(MAX_BACKLOG)).await.unwrap();
-    assert_eq!(engine.accept(many(1)).await, Err(AcceptError::Full));
+    let many = |count| (0..count).map(|_| entry("a", "x")).collect::<Vec<_>>();
+    engine.accept(many(100)).await.unwrap();
+    assert_eq!(engine.accept(many(1)).await, Err(AcceptError::Full(100)));
     engine.shut_down(Duration::ZERO).await;
     assert_eq!(engine.accept(many(1)).await, Err(AcceptError::ShutDown));
 }

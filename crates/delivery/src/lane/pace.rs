@@ -27,6 +27,12 @@ impl Pace {
         }
         Ok(Self { interval: Duration::from_secs(1) / per_second, burst: per_second })
     }
+
+    /// Attempts a second.
+    #[must_use]
+    pub const fn rate(&self) -> u32 {
+        self.burst
+    }
 }
 
 /// What of a pace is used up: the time at which all is as if nothing had ever started.

@@ -4,90 +4,110 @@ use http::StatusCode;
 
 use super::*;
 use crate::outcome::Answer;
+use crate::store::LaneId;
 
 const NOW: Timestamp = Timestamp::from_micros(1_000_000_000);
+const ALL: usize = usize::MAX / 2;
 
-fn lane(coalesce: bool) -> Lane {
-    Lane::new(LaneSettings { coalesce, ..LaneSettings::default() })
-}
-
-fn enqueue(lane: &mut Lane, id: u64, key: &str, supersedable: bool) -> Vec<u64> {
-    let superseded = lane.enqueue(DeliveryId(id), OrderKey::from(key), supersedable, NOW);
-    superseded.into_iter().map(|id| id.0).collect()
+/// A lane that holds so many claimed deliveries, and whose store has no more.
+fn lane(held: u64) -> Lane {
+    let (name, state) = ("a".to_owned(), LaneState::default());
+    let record = LaneRecord { id: LaneId(1), name, state, backlog: 0, oldest: None };
+    let mut lane = Lane::new(LaneSettings::default(), &record, NOW);
+    assert_eq!(lane.ask(ALL, NOW), None, "there is nothing to claim");
+    lane.added(held, 0, NOW);
+    assert_eq!(lane.ask(ALL, NOW), Some(Ask { limit: 16, epoch: 0 }));
+    assert_eq!(lane.ask(ALL, NOW), None, "one claim at a time");
+    let claimed: Vec<_> = (1..=held).map(|id| (DeliveryId(id), 0, NOW)).collect();
+    lane.take(&claimed, None, Some(NOW), 0);
+    lane
 }
 
 fn started(lane: &mut Lane, now: Timestamp) -> Vec<u64> {
-    std::iter::from_fn(|| lane.start(usize::MAX, now)).map(|id| id.0).collect()
+    std::iter::from_fn(|| lane.start(ALL, now)).map(|id| id.0).collect()
 }
 
-fn finish(lane: &mut Lane, id: u64, status: u16, now: Timestamp) {
+/// An attempt ends, and the store has what came of it.
+fn finish(lane: &mut Lane, id: u64, status: u16, now: Timestamp) -> Option<Disposal> {
     let answer = Answer { status: StatusCode::from_u16(status).unwrap(), retry_after: None };
-    lane.finished(DeliveryId(id), &Outcome::Answered(answer), now, UNIX_EPOCH, Die::new(1.0)).unwrap();
+    let finished =
+        lane.finished(DeliveryId(id), &Outcome::Answered(answer), now, UNIX_EPOCH, Die::new(1.0)).unwrap();
+    let due = match finished.disposal {
+        Some(Disposal::Park { until, .. }) => Some(until),
+        _ => None,
+    };
+    lane.closed(DeliveryId(id), due.is_none(), due);
+    finished.disposal
+}
+
+fn after(millis: u64) -> Timestamp {
+    NOW.after(Duration::from_millis(millis))
 }
 
 #[test]
-fn only_the_head_of_a_key_starts_and_others_pass_it() {
-    let mut lane = lane(false);
-    for (id, key) in [(1, "a"), (2, "a"), (3, "b")] {
-        enqueue(&mut lane, id, key, false);
-    }
-    assert_eq!(started(&mut lane, NOW), [1, 3]);
-    finish(&mut lane, 1, 400, NOW);
-    finish(&mut lane, 3, 200, NOW);
-    assert_eq!(started(&mut lane, NOW), [0; 0], "the key waits for its head");
-    let later = NOW.after(Duration::from_secs(5));
-    assert_eq!(lane.wake_at(8), Some(later));
-    assert_eq!(started(&mut lane, later), [1]);
-    finish(&mut lane, 1, 200, later);
-    assert_eq!(started(&mut lane, later), [2]);
-}
-
-#[test]
-fn coalescing_spares_what_is_superseded_and_never_a_start_or_what_is_under_way() {
-    let mut lane = lane(true);
-    assert_eq!(enqueue(&mut lane, 1, "a", false), [0; 0]);
-    assert_eq!(enqueue(&mut lane, 2, "a", true), [0; 0]);
-    assert_eq!(enqueue(&mut lane, 3, "a", true), [2]);
-    assert_eq!(enqueue(&mut lane, 4, "b", true), [0; 0]);
-    assert_eq!(started(&mut lane, NOW), [1, 4]);
-    assert_eq!(enqueue(&mut lane, 5, "b", true), [0; 0], "it is under way");
-    assert_eq!(enqueue(&mut lane, 6, "a", false), [3]);
-    finish(&mut lane, 1, 200, NOW);
-    finish(&mut lane, 4, 200, NOW);
-    assert_eq!(started(&mut lane, NOW), [5, 6]);
-    let mut plain = self::lane(false);
-    enqueue(&mut plain, 1, "a", true);
-    assert_eq!(enqueue(&mut plain, 2, "a", true), [0; 0], "it is off unless asked for");
+fn what_fails_goes_back_to_the_store_until_its_time() {
+    let mut lane = lane(1);
+    assert_eq!(started(&mut lane, NOW), [1]);
+    let parked = finish(&mut lane, 1, 400, NOW);
+    let (until, coalesce) = (after(5000), Coalesce::Nothing);
+    assert_eq!(parked, Some(Disposal::Park { until, outage: None, coalesce }));
+    assert_eq!((lane.held(), lane.backlog(), lane.wake_at(ALL)), (0, 1, Some(until)));
+    assert_eq!(lane.ask(ALL, after(4999)), None);
+    assert_eq!(lane.ask(ALL, until), Some(Ask { limit: 16, epoch: 0 }));
 }
 
 #[test]
 fn an_outage_is_probed_and_its_end_releases_what_waited() {
-    let mut lane = lane(false);
-    for id in 1..=8 {
-        enqueue(&mut lane, id, &format!("k{id}"), false);
-    }
+    let mut lane = lane(8);
     assert_eq!(started(&mut lane, NOW).len(), 8);
     for id in 1..=8 {
-        finish(&mut lane, id, 500, NOW);
+        let parked = finish(&mut lane, id, 500, NOW);
+        assert!(matches!(parked, Some(Disposal::Park { outage: Some(0), .. })), "{parked:?}");
     }
-    assert_eq!(started(&mut lane, NOW), [0; 0]);
-    let probe = NOW.after(Duration::from_secs(1));
-    assert_eq!(lane.wake_at(8), Some(probe));
-    assert_eq!(started(&mut lane, probe), [1], "one probe, the oldest, although its own retry is later");
-    finish(&mut lane, 1, 200, probe);
-    assert_eq!(started(&mut lane, probe), [2], "the rest is due at once, with a ramp");
-    finish(&mut lane, 2, 200, probe);
-    assert_eq!(started(&mut lane, probe), [3, 4]);
+    assert_eq!(lane.state().open, Some((after(1000), Duration::from_secs(1))));
+    assert_eq!(lane.wake_at(ALL), Some(after(1000)));
+    assert_eq!(lane.ask(ALL, after(999)), None);
+    let probe = Some(Ask { limit: 1, epoch: 1 });
+    assert_eq!(lane.ask(ALL, after(1000)), probe, "one probe, although its own retry is later");
+    lane.take(&[(DeliveryId(1), 1, NOW)], Some(after(1000)), Some(NOW), 0);
+    assert_eq!(started(&mut lane, after(1000)), [1]);
+    finish(&mut lane, 1, 200, after(1000));
+    assert_eq!(lane.state(), LaneState { epoch: 1, ..LaneState::default() });
+    assert_eq!(lane.ask(ALL, after(1000)), probe, "the rest is due at once, with a ramp");
+    lane.take(&[(DeliveryId(2), 1, NOW)], Some(after(1000)), Some(NOW), 0);
+    started(&mut lane, after(1000));
+    finish(&mut lane, 2, 200, after(1000));
+    assert_eq!(lane.ask(ALL, after(1000)), Some(Ask { limit: 2, epoch: 1 }));
+}
+
+#[test]
+fn an_open_breaker_is_open_again_after_a_restart() {
+    let state = LaneState { open: Some((after(1000), Duration::from_secs(4))), epoch: 7, ..LaneState::default() };
+    let record = LaneRecord { id: LaneId(1), name: "a".to_owned(), state, backlog: 3, oldest: Some(NOW) };
+    let mut lane = Lane::new(LaneSettings::default(), &record, NOW);
+    assert_eq!(lane.state(), state);
+    assert_eq!(lane.ask(ALL, NOW), None);
+    assert_eq!(lane.ask(ALL, after(1000)), Some(Ask { limit: 1, epoch: 8 }));
 }
 
 #[test]
 fn a_paused_lane_starts_nothing_and_lets_things_expire() {
-    let mut lane = lane(false);
-    enqueue(&mut lane, 1, "a", false);
+    let mut lane = lane(1);
     lane.set_gate(Gate::Paused);
     assert_eq!(started(&mut lane, NOW), [0; 0]);
     let expiry = NOW.after(crate::retry::DEFAULT_EXPIRY);
-    assert_eq!(lane.wake_at(8), Some(expiry));
+    assert_eq!(lane.wake_at(ALL), Some(expiry));
     assert_eq!(lane.expire(expiry), [DeliveryId(1)]);
-    assert_eq!(lane.backlog(), 0);
+    assert_eq!(lane.sweep(expiry), Some(NOW), "what the store holds expires too");
+    lane.closed(DeliveryId(1), true, None);
+    lane.swept(0, None, expiry);
+    assert_eq!((lane.backlog(), lane.wake_at(ALL)), (0, None));
+}
+
+#[test]
+fn other_settings_hold_at_once() {
+    let mut lane = lane(8);
+    let concurrency = NonZeroUsize::new(2).unwrap();
+    lane.change(LaneSettings { concurrency, ..LaneSettings::default() });
+    assert_eq!(started(&mut lane, NOW), [1, 2]);
 }

@@ -1,0 +1,380 @@
+//! The loop itself.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use fastrand::Rng;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{AttemptReport, Command, LaneView, Opening, Limits, Observer, Place, Transport};
+use crate::clock::{Clock, Timestamp};
+use crate::lane::{Claimed, Lane};
+use crate::message::Message;
+use crate::outcome::Attempt;
+use crate::retry::{Die, Disposition, Reason};
+use crate::schedule::{Action, Schedule};
+use crate::store::desk::Desk;
+use crate::store::{
+    AppendedBatch, AttemptRecord, Claim, DeliveryId, Disposal, Fault, Finish, Finished, LaneId, LaneRecord, Settled, Store, Swept,
+};
+use crate::tasks::TaskSet;
+
+/// How many deliveries of a lane the store settles in one request.
+const SWEEP: usize = 1000;
+
+/// How much of a response is kept in the history, in bytes.
+const EXCERPT: usize = 1024;
+
+/// What the store did.
+#[derive(Debug)]
+pub(super) enum Event {
+    Appended(AppendedBatch),
+    Claimed(LaneId, Claim),
+    Closed(Finish, Finished),
+    Swept(LaneId, Reason, Swept),
+    /// A lane as it was when the store was asked for it: what is appended later is told later.
+    Lane(LaneRecord),
+}
+
+/// The owner of all state.
+pub(super) struct Loop<X: Transport, O> {
+    transport: Arc<X>,
+    clock: Clock,
+    dice: Rng,
+    observer: O,
+    schedule: Schedule,
+    desk: Desk,
+    targets: HashMap<LaneId, Arc<X::Target>>,
+    opening: Vec<Opening<X::Target>>,
+    held: HashMap<Place, Arc<Message>>,
+    attempts: TaskSet<(LaneId, DeliveryId, Attempt)>,
+    waiting: Vec<oneshot::Sender<()>>,
+    backlog: Arc<AtomicU64>,
+    events: Option<mpsc::UnboundedSender<Event>>,
+}
+
+impl<X: Transport, O: Observer> Loop<X, O> {
+    pub(super) fn new(
+        transport: X,
+        clock: Clock,
+        seed: u64,
+        limits: Limits,
+        desk: Desk,
+        observer: O,
+        backlog: Arc<AtomicU64>,
+    ) -> Self {
+        Self {
+            transport: Arc::new(transport),
+            clock,
+            dice: Rng::with_seed(seed),
+            observer,
+            schedule: Schedule::new(limits.in_flight),
+            desk,
+            targets: HashMap::new(),
+            opening: Vec::new(),
+            held: HashMap::new(),
+            attempts: TaskSet::default(),
+            waiting: Vec::new(),
+            backlog,
+            events: None,
+        }
+    }
+
+    pub(super) async fn run(
+        mut self,
+        mut inbox: mpsc::Receiver<Command<X::Target>>,
+        events: mpsc::UnboundedSender<Event>,
+        mut answers: mpsc::UnboundedReceiver<Event>,
+    ) {
+        self.events = Some(events);
+        loop {
+            self.step();
+            let wake = self.schedule.wake_at();
+            let clock = self.clock;
+            let sleep = async move {
+                match wake {
+                    Some(at) => clock.sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                // What the store did comes first: commands and attempts build on it.
+                biased;
+                Some(event) = answers.recv() => {
+                    self.learn(event);
+                    while let Ok(event) = answers.try_recv() {
+                        self.learn(event);
+                    }
+                }
+                (lane, delivery, attempt) = self.attempts.next() => self.ended(lane, delivery, &attempt),
+                command = inbox.recv() => match command {
+                    None => return,
+                    Some(Command::ShutDown(limit, reply)) => {
+                        self.shut_down(limit).await;
+                        let _ = reply.send(());
+                        return;
+                    }
+                    Some(command) => self.obey(command),
+                },
+                () = sleep => {}
+            }
+        }
+    }
+
+    fn step(&mut self) {
+        let actions = self.schedule.step(self.clock.now());
+        self.act(actions);
+        if self.schedule.is_empty() {
+            for waiting in self.waiting.drain(..) {
+                let _ = waiting.send(());
+            }
+        }
+    }
+
+    fn obey(&mut self, command: Command<X::Target>) {
+        match command {
+            Command::SetLane(opening) => {
+                let name = opening.name.clone();
+                self.opening.push(opening);
+                self.ask(move |store| store.lane(&name), Event::Lane);
+            }
+            Command::RemoveLane(id, done) => {
+                for delivery in self.schedule.remove_lane(id) {
+                    self.settle(id, delivery, Lane::removed());
+                }
+                self.targets.remove(&id);
+                self.sweep(id, Timestamp::from_micros(u64::MAX), Reason::LaneRemoved);
+                let _ = done.send(());
+            }
+            Command::SetGate(id, gate, done) => {
+                self.schedule.set_gate(id, gate);
+                let _ = done.send(());
+            }
+            Command::Look(reply) => drop(reply.send(self.look())),
+            Command::Drained(reply) => self.waiting.push(reply),
+            // The loop itself ends on it.
+            Command::ShutDown(..) => {}
+        }
+    }
+
+    fn look(&self) -> Vec<LaneView> {
+        let view = |(id, lane): (LaneId, &Lane)| LaneView {
+            id,
+            backlog: lane.backlog(),
+            oldest: lane.oldest(),
+            in_flight: lane.in_flight(),
+            breaker: *lane.breaker(),
+            state: lane.state(),
+        };
+        let mut lanes: Vec<_> = self.schedule.lanes().map(view).collect();
+        lanes.sort_by_key(|lane| lane.id);
+        lanes
+    }
+
+    fn learn(&mut self, event: Event) {
+        let now = self.clock.now();
+        match event {
+            Event::Appended(batch) => {
+                for (lane, count) in batch.added {
+                    let gone = batch.superseded.iter().filter(|(other, _)| *other == lane).count();
+                    self.gone(gone as u64);
+                    self.schedule.added(lane, count, gone as u64, now);
+                }
+                for (lane, _) in batch.superseded {
+                    self.observer.settled(lane, None, &Settled::Superseded);
+                }
+            }
+            Event::Claimed(lane, claim) => {
+                let claimed: Vec<Claimed> =
+                    claim.offers.iter().map(|offer| (offer.id, offer.attempts, offer.accepted)).collect();
+                for offer in claim.offers {
+                    self.held.insert((lane, offer.id), offer.message);
+                }
+                self.gone(claim.damaged.len() as u64);
+                self.schedule.took(lane, &claimed, claim.next, claim.oldest, claim.damaged.len() as u64);
+                for _ in claim.damaged {
+                    self.observer.settled(lane, None, &Settled::Dead(Reason::Damaged));
+                }
+            }
+            Event::Lane(record) => self.opened(&record),
+            Event::Closed(finish, finished) => self.closed(&finish, finished),
+            Event::Swept(lane, reason, swept) => {
+                self.gone(swept.settled.len() as u64);
+                self.schedule.swept(lane, swept.settled.len() as u64, swept.oldest, now);
+                for _ in &swept.settled {
+                    self.observer.settled(lane, None, &Settled::Dead(reason.clone()));
+                }
+                // A removed lane is swept until nothing is left; the schedule asks for the others by itself.
+                if swept.settled.len() == SWEEP && reason == Reason::LaneRemoved {
+                    self.sweep(lane, Timestamp::from_micros(u64::MAX), reason);
+                }
+            }
+        }
+    }
+
+    fn opened(&mut self, record: &LaneRecord) {
+        let Some(at) = self.opening.iter().position(|opening| opening.name == record.name) else { return };
+        let Opening { target, settings, reply, .. } = self.opening.remove(at);
+        if self.schedule.lane(record.id).is_none() {
+            self.backlog.fetch_add(record.backlog, Ordering::Relaxed);
+        }
+        self.targets.insert(record.id, target);
+        self.schedule.set_lane(record, settings, self.clock.now());
+        let _ = reply.send(record.id);
+    }
+
+    fn gone(&self, deliveries: u64) {
+        self.backlog.fetch_sub(deliveries, Ordering::Relaxed);
+    }
+
+    fn closed(&mut self, finish: &Finish, finished: Finished) {
+        let (lane, id) = (finish.lane, finish.id);
+        let message = self.held.remove(&(lane, id));
+        self.schedule.closed(lane, id, finished.settled, finished.due);
+        if !finished.settled {
+            return;
+        }
+        self.gone(1);
+        let settled = match &finish.disposal {
+            Disposal::Settle(settled) => settled.clone(),
+            Disposal::Park { .. } => Settled::Superseded,
+        };
+        self.observer.settled(lane, message.as_deref(), &settled);
+    }
+
+    fn act(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Start(lane, delivery) => self.start(lane, delivery),
+                Action::Settle(lane, delivery, settled) => self.settle(lane, delivery, settled),
+                Action::Claim(wanted) => {
+                    let clock = self.clock;
+                    self.ask(
+                        move |store| store.claim(wanted, clock.now()),
+                        move |claim| Event::Claimed(wanted.lane, claim),
+                    );
+                }
+                Action::Sweep(lane, until) => self.sweep(lane, until, Reason::Expired),
+                Action::Save(lane, state) => self.desk.ask(move |store| store.save(lane, &state), |_| {}),
+            }
+        }
+    }
+
+    /// Asks the store; the answer comes as an event. If the store was closed there is none, and none is needed.
+    fn ask<R: Send + 'static>(
+        &self,
+        call: impl FnMut(&mut dyn Store) -> Result<R, Fault> + Send + 'static,
+        event: impl FnOnce(R) -> Event + Send + 'static,
+    ) {
+        let Some(events) = self.events.clone() else { return };
+        self.desk.ask(call, move |answer| {
+            if let Ok(answer) = answer {
+                let _ = events.send(event(answer));
+            }
+        });
+    }
+
+    fn sweep(&self, lane: LaneId, until: Timestamp, reason: Reason) {
+        let (clock, told) = (self.clock, reason.clone());
+        self.ask(
+            move |store| store.sweep(lane, until, &reason, clock.now(), SWEEP),
+            move |swept| Event::Swept(lane, told, swept),
+        );
+    }
+
+    fn settle(&self, lane: LaneId, id: DeliveryId, settled: Settled) {
+        self.finish(lane, id, 0, Disposal::Settle(settled), None);
+    }
+
+    fn finish(
+        &self,
+        lane: LaneId,
+        id: DeliveryId,
+        attempts: u32,
+        disposal: Disposal,
+        attempt: Option<AttemptRecord>,
+    ) {
+        let finish = Finish { lane, id, attempts, disposal, attempt, now: self.clock.now() };
+        let told = finish.clone();
+        self.ask(move |store| store.finish(&finish), move |finished| Event::Closed(told, finished));
+    }
+
+    fn start(&mut self, lane: LaneId, delivery: DeliveryId) {
+        let (Some(message), Some(target)) = (self.held.get(&(lane, delivery)), self.targets.get(&lane)) else {
+            return;
+        };
+        let (message, target) = (Arc::clone(message), Arc::clone(target));
+        let transport = Arc::clone(&self.transport);
+        self.attempts.spawn(async move { (lane, delivery, transport.attempt(&target, &message).await) });
+    }
+
+    fn ended(&mut self, lane: LaneId, delivery: DeliveryId, attempt: &Attempt) {
+        let (now, wall, die) = (self.clock.now(), self.clock.wall(), Die::new(self.dice.f64()));
+        let Some(finished) = self.schedule.finished(lane, delivery, &attempt.outcome, now, wall, die) else {
+            // Its lane was removed while it was under way.
+            let delivered = attempt.outcome.word() == "delivered";
+            self.settle(lane, delivery, if delivered { Settled::Delivered } else { Lane::removed() });
+            return;
+        };
+        if let Some(message) = self.held.get(&(lane, delivery)) {
+            let (number, disposition) = (finished.attempt, &finished.disposition);
+            self.observer.attempted(&AttemptReport { lane, message, number, attempt, disposition });
+        }
+        if finished.disabled {
+            self.observer.disabled(lane);
+        }
+        if let Some(disposal) = finished.disposal {
+            let record = record(finished.attempt, now, attempt, &finished.disposition);
+            self.finish(lane, delivery, finished.attempt, disposal, Some(record));
+        }
+    }
+
+    async fn shut_down(&mut self, limit: Duration) {
+        let end = self.clock.now().after(limit);
+        while self.schedule.in_flight() > 0 {
+            tokio::select! {
+                (lane, delivery, attempt) = self.attempts.next() => self.ended(lane, delivery, &attempt),
+                () = self.clock.sleep_until(end) => break,
+            }
+        }
+        self.attempts.stop();
+        // The store answers in order: when this is answered, so is all before it.
+        let (done, all_done) = oneshot::channel();
+        self.desk.ask(|_| Ok(()), move |_| {
+            let _ = done.send(());
+        });
+        tokio::select! {
+            _ = all_done => {}
+            () = self.clock.sleep_until(end.after(Duration::from_secs(1))) => {}
+        }
+    }
+}
+
+/// What the history keeps of an attempt.
+fn record(
+    number: u32,
+    at: Timestamp,
+    attempt: &Attempt,
+    disposition: &Disposition,
+) -> AttemptRecord {
+    let word = match disposition {
+        Disposition::Delivered => "delivered",
+        Disposition::Repeat | Disposition::Retry(_) | Disposition::Dead(_) => attempt.outcome.word(),
+    };
+    let response = attempt.response.as_ref();
+    let excerpt = response.map(|response| {
+        let kept = &response.body[..response.body.len().min(EXCERPT)];
+        String::from_utf8_lossy(kept).into_owned()
+    });
+    AttemptRecord {
+        number,
+        at,
+        word: word.into(),
+        outcome: attempt.outcome.to_string(),
+        status: response.map(|response| response.status.as_u16()),
+        took: attempt.timings.total,
+        response: excerpt.unwrap_or_default(),
+    }
+}

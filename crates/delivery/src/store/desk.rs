@@ -1,0 +1,347 @@
+//! Group commit: whatever was asked of the store while one commit ran goes into the next one together.
+//!
+//! A lone request waits for no timer: it is committed at once. Nobody is answered before the commit that holds his work is
+//! durable. What the store's faults mean for those who wait is decided here, and only here:
+//!
+//! | fault | accepts | deliveries | ends |
+//! |---|---|---|---|
+//! | full | refused | go on from the reserve | by itself, when there is room |
+//! | input or output, damage | refused | wait | when the store was reopened and verified |
+//!
+//! A failed sync is never repeated as if it had worked: the store is opened anew, and the work is done anew.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, oneshot};
+
+use super::{Fault, Store};
+use crate::clock::Clock;
+
+/// How many requests one commit may hold.
+const MAX_GROUP: usize = 1024;
+
+/// How many accepts may wait for their commit; more wait before they are handed in.
+const MAX_ACCEPTS: usize = 1024;
+
+/// How often there is a look at what nobody asked for: old history, room on a full disk.
+const IDLE: Duration = Duration::from_millis(500);
+
+/// The pauses between attempts to open the store again, the last of which repeats.
+const REOPEN_PAUSES: [Duration; 4] =
+    [Duration::from_millis(50), Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(5)];
+
+/// How the store is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Health {
+    /// All is well.
+    #[default]
+    Well,
+    /// There is no room: nothing is accepted, deliveries go on.
+    Full(String),
+    /// It failed and is being reopened: nothing is accepted or settled.
+    Poisoned(String),
+}
+
+/// What the store did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Commits, each of which is one sync.
+    pub commits: u64,
+    /// Requests that they held.
+    pub requests: u64,
+    /// Faults.
+    pub faults: u64,
+}
+
+/// The way to a store. Cloning gives the same; the store is closed when the last is gone.
+#[derive(Clone)]
+pub struct Desk {
+    way: Way,
+    accepts: Arc<Semaphore>,
+    shared: Arc<Mutex<Shared>>,
+}
+
+#[derive(Clone)]
+enum Way {
+    /// Runs in the caller: for a store that never waits.
+    Inline(Arc<Mutex<Box<dyn Store>>>),
+    Thread(Sender<Job>),
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    health: Health,
+    counts: Counts,
+}
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Class {
+    /// Somebody who can be refused.
+    Accept,
+    /// The engine, whose work must be done.
+    Deliver,
+}
+
+type Call = Box<dyn FnMut(&mut dyn Store) -> Result<(), Fault> + Send>;
+
+struct Job {
+    class: Class,
+    call: Call,
+    tell: Box<dyn FnOnce(Result<(), Fault>) + Send>,
+}
+
+impl std::fmt::Debug for Desk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Desk").field("shared", &self.shared).finish_non_exhaustive()
+    }
+}
+
+impl Desk {
+    /// A desk that does what it is asked in the caller's own thread.
+    #[must_use]
+    pub fn inline(store: impl Store) -> Self {
+        Self::over(Way::Inline(Arc::new(Mutex::new(Box::new(store)))), Arc::default())
+    }
+
+    /// A desk with a thread of its own, which ends when the last handle is gone and all is committed.
+    ///
+    /// # Errors
+    /// If the system gives no thread.
+    pub fn threaded(store: impl Store, clock: Clock) -> std::io::Result<Self> {
+        let (jobs, inbox) = channel();
+        let shared: Arc<Mutex<Shared>> = Arc::default();
+        let clerk = Clerk { store: Box::new(store), inbox, shared: Arc::clone(&shared), clock };
+        std::thread::Builder::new().name("store".to_owned()).spawn(move || clerk.run())?;
+        Ok(Self::over(Way::Thread(jobs), shared))
+    }
+
+    fn over(way: Way, shared: Arc<Mutex<Shared>>) -> Self {
+        Self { way, accepts: Arc::new(Semaphore::new(MAX_ACCEPTS)), shared }
+    }
+
+    /// How the store is.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        lock(&self.shared).health.clone()
+    }
+
+    /// What the store did.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        lock(&self.shared).counts
+    }
+
+    /// Asks for something that may be refused, and waits until it is durable. `then` is called with what came of it as soon
+    /// as it is, whether or not somebody still waits. If the future is dropped, it may be done or not.
+    ///
+    /// # Errors
+    /// The store's [`Fault`]; the call's work may then be there or not.
+    pub async fn accept<T: Send + 'static>(
+        &self,
+        call: impl FnMut(&mut dyn Store) -> Result<T, Fault> + Send + 'static,
+        then: impl FnOnce(&T) + Send + 'static,
+    ) -> Result<T, Fault> {
+        let permit = Arc::clone(&self.accepts).acquire_owned().await.map_err(|_| Fault::Closed)?;
+        let (answer, answered) = oneshot::channel();
+        self.hand_in(Class::Accept, call, move |result| {
+            if let Ok(done) = &result {
+                then(done);
+            }
+            drop(answer.send(result));
+            drop(permit);
+        });
+        answered.await.unwrap_or(Err(Fault::Closed))
+    }
+
+    /// Asks for something that the engine must have; `tell` is called when it is durable, however long that takes. How
+    /// many of these wait is bounded by the engine: one a lane, and one an attempt under way.
+    pub fn ask<T: Send + 'static>(
+        &self,
+        call: impl FnMut(&mut dyn Store) -> Result<T, Fault> + Send + 'static,
+        tell: impl FnOnce(Result<T, Fault>) + Send + 'static,
+    ) {
+        self.hand_in(Class::Deliver, call, tell);
+    }
+
+    fn hand_in<T: Send + 'static>(
+        &self,
+        class: Class,
+        mut call: impl FnMut(&mut dyn Store) -> Result<T, Fault> + Send + 'static,
+        tell: impl FnOnce(Result<T, Fault>) + Send + 'static,
+    ) {
+        let kept: Arc<Mutex<Option<T>>> = Arc::default();
+        let got = Arc::clone(&kept);
+        let call: Call = Box::new(move |store| {
+            *lock(&got) = Some(call(store)?);
+            Ok(())
+        });
+        let tell = Box::new(move |committed: Result<(), Fault>| {
+            tell(committed.and_then(|()| lock(&kept).take().ok_or(Fault::Closed)));
+        });
+        let job = Job { class, call, tell };
+        match &self.way {
+            Way::Inline(store) => inline(&mut **lock(store), job),
+            // The thread is gone only if it panicked; dropping the job tells whoever waits.
+            Way::Thread(jobs) => drop(jobs.send(job)),
+        }
+    }
+}
+
+fn inline(store: &mut dyn Store, mut job: Job) {
+    let done = (job.call)(store).and_then(|()| store.commit());
+    (job.tell)(done);
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is behind these locks is whole after every statement, so a panic elsewhere does not spoil it.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Who sits at the desk.
+struct Clerk {
+    store: Box<dyn Store>,
+    inbox: Receiver<Job>,
+    shared: Arc<Mutex<Shared>>,
+    clock: Clock,
+}
+
+/// The desk has no more callers.
+struct Closed;
+
+impl Clerk {
+    fn run(mut self) {
+        loop {
+            let first = match self.inbox.recv_timeout(IDLE) {
+                Ok(job) => job,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.idle();
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            let group = std::iter::once(first).chain(self.inbox.try_iter().take(MAX_GROUP - 1)).collect();
+            if self.work_off(group).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn health(&self) -> Health {
+        lock(&self.shared).health.clone()
+    }
+
+    fn set_health(&self, health: Health) {
+        lock(&self.shared).health = health;
+    }
+
+    /// Commits a group, however often it takes.
+    fn work_off(&mut self, mut group: Vec<Job>) -> Result<(), Closed> {
+        loop {
+            self.look_for_room();
+            self.refuse_accepts(&mut group);
+            if group.is_empty() {
+                return Ok(());
+            }
+            match self.commit(&mut group) {
+                Ok(()) => {
+                    let mut shared = lock(&self.shared);
+                    shared.counts.commits += 1;
+                    shared.counts.requests += group.len() as u64;
+                    drop(shared);
+                    group.into_iter().for_each(|job| (job.tell)(Ok(())));
+                    return Ok(());
+                }
+                Err(fault) => {
+                    lock(&self.shared).counts.faults += 1;
+                    self.recover(&fault, &mut group)?;
+                }
+            }
+        }
+    }
+
+    fn commit(&mut self, group: &mut [Job]) -> Result<(), Fault> {
+        for job in group {
+            (job.call)(&mut *self.store)?;
+        }
+        self.store.commit()
+    }
+
+    /// After this the group can be tried again.
+    fn recover(&mut self, fault: &Fault, group: &mut Vec<Job>) -> Result<(), Closed> {
+        let full = matches!(fault, Fault::Full(_));
+        let was_full = matches!(self.health(), Health::Full(_));
+        if full && self.store.abort().is_ok() {
+            self.set_health(Health::Full(fault.why()));
+            self.store.relieve();
+            // The reserve was used up too: all that is left is to wait for room.
+            return if was_full { self.wait(IDLE, group) } else { Ok(()) };
+        }
+        self.set_health(Health::Poisoned(fault.why()));
+        for tries in 0.. {
+            self.refuse_accepts(group);
+            self.wait(REOPEN_PAUSES[tries.min(REOPEN_PAUSES.len() - 1)], group)?;
+            match self.store.reopen() {
+                Ok(()) => break,
+                Err(fault) => self.set_health(Health::Poisoned(fault.to_string())),
+            }
+        }
+        self.set_health(Health::Well);
+        Ok(())
+    }
+
+    /// Lets a pause pass, in which accepts are refused and the engine's requests are gathered.
+    fn wait(&mut self, pause: Duration, group: &mut Vec<Job>) -> Result<(), Closed> {
+        let end = self.clock.now().after(pause);
+        loop {
+            let left = end.since(self.clock.now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            match self.inbox.recv_timeout(left) {
+                Ok(job) => group.push(job),
+                Err(RecvTimeoutError::Timeout) => return Ok(()),
+                Err(RecvTimeoutError::Disconnected) => return Err(Closed),
+            }
+            self.refuse_accepts(group);
+        }
+    }
+
+    fn refuse_accepts(&self, group: &mut Vec<Job>) {
+        let fault = match self.health() {
+            Health::Well => return,
+            Health::Full(why) => Fault::Full(why),
+            Health::Poisoned(why) => Fault::Poisoned(why),
+        };
+        let (accepts, others) = group.drain(..).partition(|job| job.class == Class::Accept);
+        *group = others;
+        for job in accepts {
+            (job.tell)(Err(fault.clone()));
+        }
+    }
+
+    fn look_for_room(&mut self) {
+        if matches!(self.health(), Health::Full(_)) && self.store.has_room() {
+            self.set_health(Health::Well);
+        }
+    }
+
+    /// Nobody asks for anything: time for what can wait, a little at a time.
+    fn idle(&mut self) {
+        self.look_for_room();
+        let done = self.store.tidy(self.clock.now()).and_then(|more| self.store.commit().map(|()| more));
+        if let Err(fault) = done {
+            lock(&self.shared).counts.faults += 1;
+            // Whoever comes meanwhile is held in this group, and worked off after it.
+            let mut group = Vec::new();
+            if self.recover(&fault, &mut group).is_ok() {
+                let _ = self.work_off(group);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

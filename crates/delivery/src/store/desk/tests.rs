@@ -1,0 +1,138 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::*;
+use crate::clock::Timestamp;
+use crate::retry::Reason;
+use crate::store::memory::MemoryStore;
+use crate::store::{
+    AppendedBatch, Claim, Entry, Finish, Finished, LaneId, LaneRecord, LaneState, Swept, Wanted,
+};
+
+/// A store whose commits fail as a script says, the last word of which repeats.
+struct Failing {
+    inner: MemoryStore,
+    commits: Vec<Option<Fault>>,
+    room: Arc<AtomicUsize>,
+    reopened: Arc<AtomicUsize>,
+}
+
+impl Store for Failing {
+    fn lanes(&mut self) -> Result<Vec<LaneRecord>, Fault> {
+        self.inner.lanes()
+    }
+    fn lane(&mut self, name: &str) -> Result<LaneRecord, Fault> {
+        self.inner.lane(name)
+    }
+    fn save(&mut self, lane: LaneId, state: &LaneState) -> Result<(), Fault> {
+        self.inner.save(lane, state)
+    }
+    fn append(&mut self, entries: &[Entry], now: Timestamp) -> Result<AppendedBatch, Fault> {
+        self.inner.append(entries, now)
+    }
+    fn claim(&mut self, wanted: Wanted, now: Timestamp) -> Result<Claim, Fault> {
+        self.inner.claim(wanted, now)
+    }
+    fn finish(&mut self, finish: &Finish) -> Result<Finished, Fault> {
+        self.inner.finish(finish)
+    }
+    fn sweep(
+        &mut self,
+        lane: LaneId,
+        until: Timestamp,
+        reason: &Reason,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Swept, Fault> {
+        self.inner.sweep(lane, until, reason, now, limit)
+    }
+    fn commit(&mut self) -> Result<(), Fault> {
+        let next = if self.commits.len() > 1 { self.commits.remove(0) } else { self.commits[0].clone() };
+        next.map_or(Ok(()), Err)
+    }
+    fn abort(&mut self) -> Result<(), Fault> {
+        Ok(())
+    }
+    fn reopen(&mut self) -> Result<(), Fault> {
+        self.reopened.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+    fn has_room(&mut self) -> bool {
+        self.room.load(Ordering::SeqCst) > 0
+    }
+}
+
+struct Setting {
+    desk: Desk,
+    room: Arc<AtomicUsize>,
+    reopened: Arc<AtomicUsize>,
+}
+
+fn setting(commits: &[Option<Fault>]) -> Setting {
+    let (room, reopened) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let store = Failing {
+        inner: MemoryStore::default(),
+        commits: commits.to_vec(),
+        room: Arc::clone(&room),
+        reopened: Arc::clone(&reopened),
+    };
+    Setting { desk: Desk::threaded(store, Clock::start()).unwrap(), room, reopened }
+}
+
+/// Asks as the engine does, and waits for the answer.
+async fn ask(desk: &Desk, name: &'static str) -> Result<LaneId, Fault> {
+    let (answer, answered) = oneshot::channel();
+    desk.ask(move |store| store.lane(name), move |result| drop(answer.send(result)));
+    answered.await.unwrap().map(|lane| lane.id)
+}
+
+async fn accept(desk: &Desk) -> Result<(), Fault> {
+    desk.accept(|store| store.lane("a").map(|_| ()), |()| {}).await
+}
+
+#[tokio::test]
+async fn who_asked_is_answered_after_the_commit() {
+    let setting = setting(&[None]);
+    accept(&setting.desk).await.unwrap();
+    assert_eq!(ask(&setting.desk, "b").await, Ok(LaneId(2)));
+    assert!(setting.desk.counts().commits >= 2);
+    assert_eq!(setting.desk.health(), Health::Well);
+}
+
+#[tokio::test]
+async fn after_a_failed_sync_accepts_are_refused_and_deliveries_done_anew() {
+    let failed = Fault::Io("sync".to_owned());
+    let setting = setting(&[Some(failed.clone()), Some(failed), None]);
+    let refused = accept(&setting.desk).await.unwrap_err();
+    assert_eq!(refused, Fault::Poisoned("sync".to_owned()));
+    // The second failure meets the engine, which only sees that it took longer.
+    assert_eq!(ask(&setting.desk, "b").await, Ok(LaneId(2)));
+    assert_eq!(setting.reopened.load(Ordering::SeqCst), 2);
+    accept(&setting.desk).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_accepts_until_there_is_room_and_settles_on() {
+    let setting = setting(&[Some(Fault::Full("no space".to_owned())), None]);
+    assert_eq!(accept(&setting.desk).await, Err(Fault::Full("no space".to_owned())));
+    assert!(ask(&setting.desk, "b").await.is_ok(), "deliveries go on from the reserve");
+    assert_eq!(accept(&setting.desk).await, Err(Fault::Full("no space".to_owned())));
+    assert_eq!(setting.desk.health(), Health::Full("no space".to_owned()));
+    setting.room.store(1, Ordering::SeqCst);
+    accept(&setting.desk).await.unwrap();
+    assert_eq!(setting.reopened.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn many_share_a_commit() {
+    let setting = setting(&[None]);
+    let mut set = tokio::task::JoinSet::new();
+    for _ in 0..500 {
+        let desk = setting.desk.clone();
+        set.spawn(async move { accept(&desk).await });
+    }
+    for done in set.join_all().await {
+        done.unwrap();
+    }
+    let counts = setting.desk.counts();
+    assert!(counts.requests == 500 && counts.commits <= 500, "{counts:?}");
+}

@@ -1,0 +1,343 @@
+//! The store on disk: one folder, one process, SQLite with a check layer of ours.
+//!
+//! SQLite brings atomic commits and a file that an operator can ask in SQL (`schema.sql` is its description). What it does
+//! not bring stands here: a check on every row that is read, numbers without gaps, a commit counter that is mirrored
+//! outside, and no trust in a file after a failed sync: [`Store::reopen`] begins anew and writes what the log holds into the
+//! file again before anything is acknowledged.
+
+pub mod archive;
+mod attempts;
+mod files;
+mod once;
+mod open;
+mod pending;
+mod queries;
+mod rows;
+pub mod scrub;
+mod sweep;
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, ErrorCode, params};
+
+use super::{
+    AppendedBatch, Claim, DeliveryId, Entry, Fault, Finish, Finished, LaneId, LaneRecord, LaneState, Store,
+    Swept, Wanted,
+};
+use crate::clock::Timestamp;
+use crate::retry::Reason;
+
+pub use files::RESERVE;
+use files::{Folder, Mark};
+use rows::{Broken, LaneRow};
+pub use sweep::Retention;
+
+/// How much the log may grow before it is written into the file, in commits.
+const CHECKPOINT_EVERY: u32 = 256;
+
+/// Why a store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The folder cannot be made or used.
+    #[error("{}: {}", .0.display(), .1)]
+    Folder(PathBuf, #[source] std::io::Error),
+    /// Another process has it open.
+    #[error("{} is in use by {}; stop that one first, or choose another folder", .0.display(), .1)]
+    Held(PathBuf, String),
+    /// It was made by a newer version.
+    #[error("{} has format {found}, and this version knows formats up to {known}; use the newer version that made it", .path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+        /// The newest that is known here.
+        known: i64,
+    },
+    /// Something that was committed is not there.
+    #[error("{0}")]
+    Lost(String),
+    /// Anything else.
+    #[error("{0}")]
+    Fault(#[from] Fault),
+}
+
+/// An open store.
+#[derive(Debug)]
+pub struct SqliteStore {
+    folder: Folder,
+    connection: Option<Connection>,
+    generation: [u8; 16],
+    /// Commits that are durable.
+    commits: u64,
+    lanes: HashMap<LaneId, Held>,
+    undo: Vec<Undo>,
+    /// Whether anything was written since the last commit.
+    dirty: bool,
+    since_checkpoint: u32,
+    next_message: i64,
+    retention: Retention,
+    sweeper: sweep::Sweeper,
+}
+
+/// What is held of a lane in memory.
+#[derive(Clone, Debug)]
+struct Held {
+    row: LaneRow,
+    backlog: u64,
+    claimed: HashSet<DeliveryId>,
+}
+
+/// How to take back what is held in memory when a transaction is.
+#[derive(Debug)]
+enum Undo {
+    Claimed(LaneId, DeliveryId),
+    Released(LaneId, DeliveryId),
+    Lane(LaneId, Option<(LaneRow, u64)>),
+    NextMessage(i64),
+}
+
+impl SqliteStore {
+    /// Opens the store in a folder, which is made if there is none. History is kept for `retention`.
+    ///
+    /// # Errors
+    /// If it is in use, newer than this version, or not whole.
+    pub fn open(path: &Path, retention: Retention) -> Result<Self, OpenError> {
+        let folder = Folder::open(path)?;
+        let mut store = Self {
+            folder,
+            connection: None,
+            generation: [0; 16],
+            commits: 0,
+            lanes: HashMap::new(),
+            undo: Vec::new(),
+            dirty: false,
+            since_checkpoint: 0,
+            next_message: 1,
+            retention,
+            sweeper: sweep::Sweeper::default(),
+        };
+        store.connect()?;
+        store.folder.fill_reserve();
+        Ok(store)
+    }
+
+    fn connection(&self) -> Result<&Connection, Fault> {
+        self.connection.as_ref().ok_or_else(|| Fault::Io("it is closed".to_owned()))
+    }
+
+    /// Begins a transaction, if there is none. It is taken for writing at once: nobody else writes.
+    fn begin(&mut self) -> Result<&Connection, Fault> {
+        let connection = self.connection()?;
+        if connection.is_autocommit() {
+            let begun = connection.prepare_cached("BEGIN IMMEDIATE").and_then(|mut begin| begin.execute([]));
+            begun.map_err(|error| self.fault(&error))?;
+        }
+        self.connection()
+    }
+
+    /// The same for writing.
+    fn write(&mut self) -> Result<&Connection, Fault> {
+        self.dirty = true;
+        self.begin()
+    }
+
+    /// What an error of SQLite means. Limits other than free space (a quota, a file size) come as plain write errors, so a
+    /// write is tried.
+    fn fault(&self, error: &rusqlite::Error) -> Fault {
+        let code = error.sqlite_error_code();
+        let text = error.to_string();
+        match code {
+            Some(ErrorCode::DiskFull) => Fault::Full(text),
+            Some(ErrorCode::SystemIoFailure) if !self.folder.writes() => Fault::Full(text),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Fault::Damaged(text),
+            _ => Fault::Io(text),
+        }
+    }
+
+    fn checked<T>(&self, result: rusqlite::Result<T>) -> Result<T, Fault> {
+        result.map_err(|error| self.fault(&error))
+    }
+
+    fn remember_lane(&mut self, id: LaneId) {
+        let before = self.lanes.get(&id).map(|held| (held.row.clone(), held.backlog));
+        self.undo.push(Undo::Lane(id, before));
+    }
+
+    fn mark_claimed(&mut self, lane: LaneId, id: DeliveryId) {
+        if let Some(held) = self.lanes.get_mut(&lane)
+            && held.claimed.insert(id)
+        {
+            self.undo.push(Undo::Claimed(lane, id));
+        }
+    }
+
+    fn release(&mut self, lane: LaneId, id: DeliveryId) {
+        if let Some(held) = self.lanes.get_mut(&lane)
+            && held.claimed.remove(&id)
+        {
+            self.undo.push(Undo::Released(lane, id));
+        }
+    }
+
+    fn is_claimed(&self, lane: LaneId, id: DeliveryId) -> bool {
+        self.lanes.get(&lane).is_some_and(|held| held.claimed.contains(&id))
+    }
+
+    fn claims(&self, lane: LaneId) -> usize {
+        self.lanes.get(&lane).map_or(0, |held| held.claimed.len())
+    }
+
+    /// Puts a broken record aside, where a person finds it.
+    fn quarantine(&mut self, broken: &Broken, what: &str, now: Timestamp) -> Result<(), Fault> {
+        let written = self
+            .write()?
+            .prepare_cached("INSERT INTO quarantine (at, what, record) VALUES (?1, ?2, ?3)")
+            .and_then(|mut insert| insert.execute(params![rows::time(now), what, broken.0]));
+        self.checked(written).map(|_| ())
+    }
+
+    fn record_of(&self, held: &Held) -> Result<LaneRecord, Fault> {
+        let LaneRow { id, name, state, .. } = held.row.clone();
+        Ok(LaneRecord { id, name, state, backlog: held.backlog, oldest: self.oldest(id)? })
+    }
+}
+
+impl Store for SqliteStore {
+    fn lanes(&mut self) -> Result<Vec<LaneRecord>, Fault> {
+        let mut records: Vec<_> =
+            self.lanes.values().map(|held| self.record_of(held)).collect::<Result<_, _>>()?;
+        records.sort_by_key(|record| record.id);
+        Ok(records)
+    }
+
+    fn lane(&mut self, name: &str) -> Result<LaneRecord, Fault> {
+        if let Some(held) = self.lanes.values().find(|held| held.row.name == name) {
+            return self.record_of(held);
+        }
+        let id = LaneId(self.lanes.keys().map(|id| id.0).max().unwrap_or(0) + 1);
+        let row = LaneRow { id, name: name.to_owned(), state: LaneState::default(), last: 0 };
+        let written = row.write(self.write()?);
+        self.checked(written)?;
+        self.undo.push(Undo::Lane(id, None));
+        let held = Held { row, backlog: 0, claimed: HashSet::new() };
+        let record = self.record_of(&held)?;
+        self.lanes.insert(id, held);
+        Ok(record)
+    }
+
+    fn save(&mut self, lane: LaneId, state: &LaneState) -> Result<(), Fault> {
+        self.remember_lane(lane);
+        let Some(held) = self.lanes.get_mut(&lane) else { return Ok(()) };
+        held.row.state = *state;
+        let row = held.row.clone();
+        let written = row.write(self.write()?);
+        self.checked(written)
+    }
+
+    fn append(&mut self, entries: &[Entry], now: Timestamp) -> Result<AppendedBatch, Fault> {
+        pending::append(self, entries, now)
+    }
+
+    fn claim(&mut self, wanted: Wanted, now: Timestamp) -> Result<Claim, Fault> {
+        pending::claim(self, wanted, now)
+    }
+
+    fn finish(&mut self, finish: &Finish) -> Result<Finished, Fault> {
+        pending::finish(self, finish)
+    }
+
+    fn sweep(
+        &mut self,
+        lane: LaneId,
+        until: Timestamp,
+        reason: &Reason,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Swept, Fault> {
+        sweep::sweep(self, lane, until, reason, now, limit)
+    }
+
+    fn commit(&mut self) -> Result<(), Fault> {
+        if self.connection()?.is_autocommit() {
+            self.undo.clear();
+            return Ok(());
+        }
+        let commits = self.commits + u64::from(self.dirty);
+        if self.dirty {
+            open::write_meta(self.connection()?, self.generation, commits)
+                .map_err(|error| self.fault(&error))?;
+        }
+        let done = self.connection()?.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));
+        self.checked(done)?;
+        self.undo.clear();
+        if self.dirty {
+            self.dirty = false;
+            self.commits = commits;
+            self.folder.set_mark(Mark { generation: self.generation, commits });
+            self.since_checkpoint += 1;
+            if self.since_checkpoint >= CHECKPOINT_EVERY {
+                self.since_checkpoint = 0;
+                open::checkpoint(self.connection()?, "PASSIVE").map_err(|error| self.fault(&error))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn abort(&mut self) -> Result<(), Fault> {
+        self.dirty = false;
+        for undo in std::mem::take(&mut self.undo).into_iter().rev() {
+            match undo {
+                Undo::Claimed(lane, id) => {
+                    self.lanes.get_mut(&lane).map(|held| held.claimed.remove(&id));
+                }
+                Undo::Released(lane, id) => {
+                    self.lanes.get_mut(&lane).map(|held| held.claimed.insert(id));
+                }
+                Undo::Lane(lane, None) => {
+                    self.lanes.remove(&lane);
+                }
+                Undo::Lane(lane, Some((row, backlog))) => {
+                    if let Some(held) = self.lanes.get_mut(&lane) {
+                        (held.row, held.backlog) = (row, backlog);
+                    }
+                }
+                Undo::NextMessage(next) => self.next_message = next,
+            }
+        }
+        let connection = self.connection()?;
+        if connection.is_autocommit() {
+            return Ok(());
+        }
+        let undone = connection.execute_batch("ROLLBACK");
+        self.checked(undone)
+    }
+
+    fn reopen(&mut self) -> Result<(), Fault> {
+        // What the group claimed or released is undone with it.
+        let _ = self.abort();
+        self.connection = None;
+        self.connect().map_err(|error| match error {
+            OpenError::Fault(fault) => fault,
+            other => Fault::Damaged(other.to_string()),
+        })?;
+        self.folder.fill_reserve();
+        Ok(())
+    }
+
+    fn relieve(&mut self) {
+        self.folder.free_reserve();
+    }
+
+    fn has_room(&mut self) -> bool {
+        self.folder.has_room()
+    }
+
+    fn tidy(&mut self, now: Timestamp) -> Result<bool, Fault> {
+        sweep::tidy(self, now)
+    }
+}
+
+#[cfg(test)]
+mod tests;

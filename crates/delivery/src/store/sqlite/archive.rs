@@ -1,0 +1,296 @@
+//! Looking at a store: lists for people, over connections that only read and that do not disturb the one that writes.
+//!
+//! The calls block; whoever is asynchronous makes them on a thread for that. Every row is verified; a broken one is shown as
+//! such, in its place.
+
+mod view;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+
+use super::attempts::ATTEMPT;
+use super::queries::one;
+use super::rows::{
+    Broken, LANE, LaneRow, MESSAGE, MessageRow, PENDING, Pending, SETTLED, SettledRow, int, key_hash,
+};
+use crate::clock::Timestamp;
+use crate::store::{AttemptRecord, DeliveryId, LaneId, LaneState, Sequence};
+
+pub use view::{Delivery, Depth, Detail, Page, State, Status, Unrouted, Wanted};
+
+/// How many messages one call looks at, at most, while it looks for those that are wanted.
+pub const MAX_SCAN: usize = 10_000;
+
+/// How many idle connections are kept.
+const MAX_IDLE: usize = 4;
+
+/// Why a look failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the store cannot be read: {0}")]
+pub struct ReadError(String);
+
+impl From<rusqlite::Error> for ReadError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<Broken> for ReadError {
+    fn from(broken: Broken) -> Self {
+        Self(format!("a damaged record: {}", broken.0))
+    }
+}
+
+/// The records of a store, to read.
+#[derive(Debug)]
+pub struct Archive {
+    database: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Archive {
+    /// The archive of the store in a folder.
+    #[must_use]
+    pub fn new(folder: &Path) -> Self {
+        Self { database: folder.join("store.sqlite"), idle: Mutex::default() }
+    }
+
+    fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T, ReadError>) -> Result<T, ReadError> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => {
+                let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+                let made = Connection::open_with_flags(&self.database, flags)?;
+                made.busy_timeout(std::time::Duration::from_secs(2))?;
+                made
+            }
+        };
+        // One look sees one state of the store, however long it takes.
+        connection.execute_batch("BEGIN")?;
+        let result = work(&connection);
+        connection.execute_batch("COMMIT")?;
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if result.is_ok() && idle.len() < MAX_IDLE {
+            idle.push(connection);
+        }
+        result
+    }
+
+    /// Lanes by number, with their names and states.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn lanes(&self) -> Result<Vec<(LaneId, String, LaneState)>, ReadError> {
+        self.read(|connection| {
+            let mut select = connection.prepare_cached(&format!("SELECT {LANE} FROM lane ORDER BY id"))?;
+            let rows = select.query_map([], LaneRow::read)?.collect::<rusqlite::Result<Vec<_>>>()?;
+            rows.into_iter()
+                .map(|row| row.map(|row| (row.id, row.name, row.state)).map_err(ReadError::from))
+                .collect()
+        })
+    }
+
+    /// Deliveries, newest message first.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn deliveries(&self, wanted: &Wanted) -> Result<Page, ReadError> {
+        self.read(|connection| {
+            let mut page = Page::default();
+            let mut before = wanted.before.map_or(i64::MAX, |before| int(before.0));
+            for _ in 0..MAX_SCAN.div_ceil(CHUNK) {
+                let messages = messages(connection, wanted, before)?;
+                let whole = messages.len() == CHUNK;
+                for (seq, message) in messages {
+                    before = seq;
+                    let Ok(message) = message else { continue };
+                    if wanted.since.is_some_and(|since| message.accepted < since) {
+                        return Ok(page);
+                    }
+                    for (lane, n) in &message.fanout {
+                        if wanted.lane.is_some_and(|wanted| wanted != *lane) {
+                            continue;
+                        }
+                        let delivery = delivery(connection, &message, *lane, *n)?;
+                        if wanted.state.is_none() || wanted.state == delivery.status.state() {
+                            page.deliveries.push(delivery);
+                        }
+                    }
+                    if page.deliveries.len() >= wanted.limit {
+                        page.next = Some(Sequence(seq.cast_unsigned()));
+                        return Ok(page);
+                    }
+                }
+                if !whole {
+                    return Ok(page);
+                }
+            }
+            page.next = Some(Sequence(before.cast_unsigned()));
+            Ok(page)
+        })
+    }
+
+    /// One delivery with its attempts and its body; `None` if there is none, or none any more.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or the record is damaged.
+    pub fn delivery(&self, lane: LaneId, id: DeliveryId) -> Result<Option<Detail>, ReadError> {
+        self.read(|connection| {
+            let place = params![int(lane.0), int(id.0)];
+            let seq = "SELECT seq FROM pending WHERE lane = ?1 AND n = ?2
+                       UNION ALL SELECT seq FROM settled WHERE lane = ?1 AND n = ?2";
+            let seq =
+                connection.prepare_cached(seq)?.query_row(place, |row| row.get::<_, i64>(0)).optional()?;
+            let Some(seq) = seq else { return Ok(None) };
+            let mut select =
+                connection.prepare_cached(&format!("SELECT {MESSAGE} FROM message WHERE seq = ?1"))?;
+            let message = one(select.query_row([seq], MessageRow::read), || format!("message {seq}"))?;
+            let Some(message) = message.transpose()? else { return Ok(None) };
+            Ok(Some(Detail {
+                delivery: delivery(connection, &message, lane, id)?,
+                attempts: attempts(connection, lane, id)?,
+                supersedable: message.supersedable,
+                body: message.body,
+            }))
+        })
+    }
+
+    /// Messages that went nowhere, newest first.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn unrouted(&self, limit: usize) -> Result<Vec<Unrouted>, ReadError> {
+        self.read(|connection| {
+            let sql = format!(
+                "SELECT {MESSAGE} FROM (SELECT * FROM message ORDER BY seq DESC LIMIT {MAX_SCAN}) WHERE route <> 0 LIMIT ?1"
+            );
+            let mut select = connection.prepare_cached(&sql)?;
+            let rows = select.query_map([int(limit as u64)], MessageRow::read)?;
+            let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+            let unrouted = |row: MessageRow| Unrouted {
+                sequence: Sequence(row.seq.cast_unsigned()),
+                message: row.id,
+                key: row.key,
+                accepted: row.accepted,
+                route: row.route,
+            };
+            Ok(rows.into_iter().flatten().map(unrouted).collect())
+        })
+    }
+
+    /// What waits in a lane.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn depth(&self, lane: LaneId, now: Timestamp) -> Result<Depth, ReadError> {
+        self.read(|connection| {
+            let count = |sql: &str, parameters: &[&dyn rusqlite::ToSql]| -> rusqlite::Result<u64> {
+                let counted: i64 = connection.prepare_cached(sql)?.query_row(parameters, |row| row.get(0))?;
+                Ok(u64::try_from(counted).unwrap_or(0))
+            };
+            let lane = int(lane.0);
+            Ok(Depth {
+                backlog: count("SELECT count(*) FROM pending WHERE lane = ?1", &[&lane])?,
+                parked: count(
+                    "SELECT count(*) FROM pending WHERE lane = ?1 AND head = 1 AND due > ?2",
+                    &[&lane, &super::rows::time(now)],
+                )?,
+            })
+        })
+    }
+}
+
+/// How many messages are read at once.
+const CHUNK: usize = 256;
+
+/// Messages before one, newest first.
+fn messages(
+    connection: &Connection,
+    wanted: &Wanted,
+    before: i64,
+) -> rusqlite::Result<Vec<(i64, Result<MessageRow, Broken>)>> {
+    let chunk = int(CHUNK as u64);
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, MessageRow::read(row)?));
+    match (&wanted.key, wanted.state) {
+        (Some(key), _) => {
+            let sql = format!(
+                "SELECT {MESSAGE} FROM message WHERE keyh = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT ?3"
+            );
+            let mut select = connection.prepare_cached(&sql)?;
+            select.query_map(params![key_hash(key), before, chunk], read)?.collect()
+        }
+        (None, Some(State::Dead)) => {
+            let sql = format!(
+                "SELECT {MESSAGE} FROM message WHERE seq IN
+                 (SELECT DISTINCT seq FROM settled WHERE result >= 2 AND seq < ?1 ORDER BY seq DESC LIMIT ?2)
+                 ORDER BY seq DESC"
+            );
+            let mut select = connection.prepare_cached(&sql)?;
+            select.query_map(params![before, chunk], read)?.collect()
+        }
+        (None, _) => {
+            let sql = format!("SELECT {MESSAGE} FROM message WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2");
+            let mut select = connection.prepare_cached(&sql)?;
+            select.query_map(params![before, chunk], read)?.collect()
+        }
+    }
+}
+
+fn delivery(
+    connection: &Connection,
+    message: &MessageRow,
+    lane: LaneId,
+    id: DeliveryId,
+) -> rusqlite::Result<Delivery> {
+    let place = params![int(lane.0), int(id.0)];
+    let mut select =
+        connection.prepare_cached(&format!("SELECT {PENDING} FROM pending WHERE lane = ?1 AND n = ?2"))?;
+    let pending = one(select.query_row(place, Pending::read), || "a record".to_owned())?;
+    let mut select =
+        connection.prepare_cached(&format!("SELECT {SETTLED} FROM settled WHERE lane = ?1 AND n = ?2"))?;
+    let settled = one(select.query_row(place, SettledRow::read), || "a record".to_owned())?;
+    let (attempts, status) = match (pending, settled) {
+        (Some(Ok(pending)), _) if pending.head => (pending.attempts, Status::Due(pending.due)),
+        (Some(Ok(pending)), _) => (pending.attempts, Status::Behind),
+        (None, Some(Ok(settled))) => (settled.attempts, Status::Settled(settled.settled, settled.at)),
+        (Some(Err(broken)), _) | (None, Some(Err(broken))) => (0, Status::Unreadable(broken.0)),
+        (None, None) => (0, Status::Unreadable("it has no record".to_owned())),
+    };
+    let last = self::attempts(connection, lane, id)?.pop();
+    Ok(Delivery {
+        lane,
+        id,
+        sequence: Sequence(message.seq.cast_unsigned()),
+        message: message.id.clone(),
+        key: message.key.clone(),
+        accepted: message.accepted,
+        attempts,
+        status,
+        last,
+    })
+}
+
+fn attempts(connection: &Connection, lane: LaneId, id: DeliveryId) -> rusqlite::Result<Vec<AttemptRecord>> {
+    let mut select = connection.prepare_cached(&format!(
+        "SELECT {ATTEMPT} FROM attempt WHERE lane = ?1 AND n = ?2 ORDER BY number, at"
+    ))?;
+    let rows = select.query_map(params![int(lane.0), int(id.0)], super::attempts::read)?;
+    let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(rows.into_iter().map(|row| row.unwrap_or_else(damaged)).collect())
+}
+
+/// Stands in the place of an attempt whose record is not what was written.
+fn damaged(Broken(what): Broken) -> AttemptRecord {
+    AttemptRecord {
+        number: 0,
+        at: Timestamp::from_micros(0),
+        word: "damaged".into(),
+        outcome: format!("a damaged record: {what}"),
+        status: None,
+        took: std::time::Duration::ZERO,
+        response: String::new(),
+    }
+}

@@ -1,0 +1,163 @@
+//! Opening the file: its format, and whether what was committed is there.
+
+use std::collections::HashSet;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+
+use super::files::Mark;
+use super::rows::{LANE, LaneRow, Seal, int};
+use super::{Held, OpenError, SqliteStore};
+use crate::store::{Fault, LaneId};
+
+/// The scripts that lead from each format to the next. A file of format N has had the first N of them.
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+
+/// Marks the file as ours ("FWst").
+const APPLICATION_ID: i64 = 0x4657_7374;
+
+/// Set before the first table is made.
+const NEW_FILE: &str = "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL;";
+
+/// Set for every connection that writes. The log is written into the file by us, so that a failure is seen.
+const WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
+    PRAGMA journal_size_limit = 16777216; PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY;
+    PRAGMA mmap_size = 0; PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF; PRAGMA foreign_keys = OFF;";
+
+impl SqliteStore {
+    /// Connects, brings the format up, and verifies. Claims that are held stay.
+    pub(super) fn connect(&mut self) -> Result<(), OpenError> {
+        let path = self.folder.database();
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&path, flags)
+            .map_err(|error| OpenError::Fault(self.fault(&error)))?;
+        connection.set_prepared_statement_cache_capacity(64);
+        let format = self.prepare(&connection).map_err(|error| OpenError::Fault(self.fault(&error)))?;
+        let known = int(MIGRATIONS.len() as u64);
+        if format > known {
+            return Err(OpenError::Newer { path, found: format, known });
+        }
+        self.migrate(&connection, format)?;
+        let mark = self.verify(&connection)?;
+        // After a failed sync the log may be in the system's memory only. What it holds is written into the file anew,
+        // and the file is synced, before anything is built on it.
+        checkpoint(&connection, "TRUNCATE").map_err(|error| OpenError::Fault(self.fault(&error)))?;
+        self.load(&connection)?;
+        self.folder.set_mark(mark);
+        (self.generation, self.commits, self.since_checkpoint) = (mark.generation, mark.commits, 0);
+        self.connection = Some(connection);
+        Ok(())
+    }
+
+    fn prepare(&self, connection: &Connection) -> rusqlite::Result<i64> {
+        connection.execute_batch(NEW_FILE)?;
+        connection.execute_batch(WRITER)?;
+        connection.query_row("PRAGMA user_version", [], |row| row.get(0))
+    }
+
+    fn migrate(&self, connection: &Connection, format: i64) -> Result<(), OpenError> {
+        let done = usize::try_from(format).unwrap_or(0);
+        for (number, script) in (1..).zip(MIGRATIONS).skip(done) {
+            let mut steps = format!(
+                "BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; PRAGMA application_id = {APPLICATION_ID};"
+            );
+            if number == 1 {
+                let generation = *uuid::Uuid::now_v7().as_bytes();
+                let text: String = generation.iter().map(|byte| format!("{byte:02x}")).collect();
+                let crc = meta_crc(&generation, 0);
+                steps.push_str(&format!("INSERT INTO meta VALUES (1, x'{text}', 0, {crc});"));
+            }
+            steps.push_str("COMMIT;");
+            connection.execute_batch(&steps).map_err(|error| OpenError::Fault(self.fault(&error)))?;
+        }
+        Ok(())
+    }
+
+    /// Compares the file with the mark, and with what this process knows to be committed.
+    fn verify(&self, connection: &Connection) -> Result<Mark, OpenError> {
+        let row = connection.query_row("SELECT generation, commits, crc FROM meta", [], |row| {
+            Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+        });
+        let row = row.optional().map_err(|error| OpenError::Fault(self.fault(&error)))?;
+        let damaged = || Fault::Damaged("its first record is not what was written".to_owned());
+        let (generation, commits, crc) = row.ok_or_else(damaged)?;
+        let commits = u64::try_from(commits).map_err(|_| damaged())?;
+        let generation: [u8; 16] = generation.try_into().map_err(|_| damaged())?;
+        if crc != meta_crc(&generation, commits) {
+            return Err(OpenError::Fault(damaged()));
+        }
+        let mark = Mark { generation, commits };
+        let known = self.connection_known().or_else(|| self.folder.mark());
+        let file = self.folder.database();
+        match known {
+            Some(known) if known.generation != generation => Err(OpenError::Lost(format!(
+                "{} is another store than the one that was here; put the right file back, or delete \"high-water\" \
+                 beside it to go on with this one",
+                file.display()
+            ))),
+            Some(known) if known.commits > commits => Err(OpenError::Lost(format!(
+                "{} ends at commit {commits}, but commit {} was made: it was truncated, or replaced by an older copy. Put \
+                 the right file back; or delete \"high-water\" beside it to go on without the {} commits that are missing",
+                file.display(),
+                known.commits,
+                known.commits - commits
+            ))),
+            _ => Ok(mark),
+        }
+    }
+
+    /// What this process committed itself, if it had the store open before.
+    fn connection_known(&self) -> Option<Mark> {
+        (self.generation != [0; 16]).then_some(Mark { generation: self.generation, commits: self.commits })
+    }
+
+    fn load(&mut self, connection: &Connection) -> Result<(), OpenError> {
+        let failed = |error: &rusqlite::Error| OpenError::Fault(self.fault(error));
+        let mut select =
+            connection.prepare(&format!("SELECT {LANE} FROM lane")).map_err(|error| failed(&error))?;
+        let found: rusqlite::Result<Vec<_>> = select.query_map([], LaneRow::read).and_then(Iterator::collect);
+        let mut lanes = std::collections::HashMap::new();
+        for row in found.map_err(|error| failed(&error))? {
+            let row =
+                row.map_err(|broken| Fault::Damaged(format!("the record of {} is broken", broken.0)))?;
+            let backlog = backlog(connection, row.id).map_err(|error| failed(&error))?;
+            let claimed = self.lanes.get(&row.id).map_or_else(HashSet::new, |held| held.claimed.clone());
+            lanes.insert(row.id, Held { row, backlog, claimed });
+        }
+        let last: Option<i64> = connection
+            .query_row("SELECT max(seq) FROM message", [], |row| row.get(0))
+            .map_err(|error| failed(&error))?;
+        let newest: Option<i64> = connection
+            .query_row("SELECT max(seq) FROM once", [], |row| row.get(0))
+            .map_err(|error| failed(&error))?;
+        drop(select);
+        self.next_message = last.max(newest).unwrap_or(0) + 1;
+        self.lanes = lanes;
+        Ok(())
+    }
+}
+
+fn backlog(connection: &Connection, lane: LaneId) -> rusqlite::Result<u64> {
+    let counted: i64 =
+        connection
+            .query_row("SELECT count(*) FROM pending WHERE lane = ?1", [int(lane.0)], |row| row.get(0))?;
+    Ok(u64::try_from(counted).unwrap_or(0))
+}
+
+fn meta_crc(generation: &[u8; 16], commits: u64) -> i64 {
+    Seal::of("meta").bytes(generation).int(int(commits)).crc()
+}
+
+pub(super) fn write_meta(
+    connection: &Connection,
+    generation: [u8; 16],
+    commits: u64,
+) -> rusqlite::Result<()> {
+    let mut update = connection.prepare_cached("UPDATE meta SET commits = ?1, crc = ?2 WHERE id = 1")?;
+    update.execute(params![int(commits), meta_crc(&generation, commits)])?;
+    Ok(())
+}
+
+/// Writes the log into the file.
+pub(super) fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<()> {
+    connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()))
+}

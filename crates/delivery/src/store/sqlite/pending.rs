@@ -1,0 +1,295 @@
+//! What is not settled: adding it, claiming what is due, and what becomes of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rusqlite::{OptionalExtension, params};
+
+use super::once::{self, OnceRow};
+use super::rows::{Broken, MessageRow, Pending, SettledRow, int, key_hash, time};
+use super::{SqliteStore, Undo, attempts};
+use crate::clock::Timestamp;
+use crate::message::{Message, MessageId, OrderKey};
+use crate::retry::Reason;
+use crate::store::{
+    Appended, AppendedBatch, Claim, Coalesce, DeliveryId, Disposal, Entry, Fault, Finish, Finished, LaneId,
+    Offer, Sequence, Settled, Wanted,
+};
+
+pub(super) fn append(
+    store: &mut SqliteStore,
+    entries: &[Entry],
+    now: Timestamp,
+) -> Result<AppendedBatch, Fault> {
+    let mut batch = AppendedBatch::default();
+    let mut added: BTreeMap<LaneId, u64> = BTreeMap::new();
+    for entry in entries {
+        if let Some((digest, body)) = &entry.once
+            && let Some(before) = once::before(store, digest, body)?
+        {
+            batch.entries.push(before);
+            continue;
+        }
+        let seq = store.next_message;
+        store.undo.push(Undo::NextMessage(seq));
+        store.next_message += 1;
+        let message = &entry.message;
+        let mut fanout = Vec::with_capacity(entry.lanes.len());
+        for (lane, coalesce) in &entry.lanes {
+            if !store.lanes.contains_key(lane) {
+                continue;
+            }
+            if *coalesce == Coalesce::Superseded {
+                store.supersede(*lane, message.key.as_str(), now, &mut batch)?;
+            }
+            fanout.push((*lane, store.enqueue(*lane, seq, message, now)?));
+            *added.entry(*lane).or_default() += 1;
+        }
+        let deliveries = fanout.len();
+        let row = MessageRow {
+            seq,
+            id: message.id.as_str().to_owned(),
+            key: message.key.as_str().to_owned(),
+            supersedable: message.supersedable,
+            accepted: now,
+            route: entry.route,
+            fanout,
+            body: message.body.to_vec(),
+        };
+        let written = row.write(store.write()?);
+        store.checked(written)?;
+        if let Some((digest, body)) = &entry.once {
+            let (digest, body, id) = (digest.to_vec(), body.to_vec(), message.id.as_str().to_owned());
+            let once = OnceRow { digest, body, seq, id, deliveries: int(deliveries as u64), at: time(now) };
+            let written = once.write(store.write()?);
+            store.checked(written)?;
+        }
+        batch.entries.push(Appended::New { sequence: Sequence(seq.cast_unsigned()), deliveries });
+    }
+    for &lane in added.keys() {
+        let Some(row) = store.lanes.get(&lane).map(|held| held.row.clone()) else { continue };
+        let written = row.write(store.write()?);
+        store.checked(written)?;
+    }
+    batch.added = added.into_iter().collect();
+    Ok(batch)
+}
+
+pub(super) fn claim(store: &mut SqliteStore, wanted: Wanted, now: Timestamp) -> Result<Claim, Fault> {
+    let mut claim = Claim::default();
+    for n in store.due(wanted, now)? {
+        match store.offer(wanted.lane, n, now)? {
+            Some(offer) => {
+                store.mark_claimed(wanted.lane, n);
+                claim.offers.push(offer);
+            }
+            None => claim.damaged.push(n),
+        }
+    }
+    claim.next = store.next_due(wanted, now)?;
+    claim.oldest = store.oldest(wanted.lane)?;
+    Ok(claim)
+}
+
+pub(super) fn finish(store: &mut SqliteStore, finish: &Finish) -> Result<Finished, Fault> {
+    let (lane, id) = (finish.lane, finish.id);
+    if !store.is_claimed(lane, id) {
+        return Ok(Finished::default());
+    }
+    let Some(pending) = store.pending(lane, id)? else {
+        // It was settled by a commit whose answer was lost in a fault.
+        store.release(lane, id);
+        return Ok(Finished { settled: true, superseded: false, due: Some(finish.now) });
+    };
+    let pending = match pending {
+        Ok(pending) => pending,
+        Err(broken) => {
+            store.release(lane, id);
+            let due = store.set_aside(lane, id, &broken, finish.now)?;
+            return Ok(Finished { settled: true, superseded: false, due });
+        }
+    };
+    if let Some(attempt) = &finish.attempt {
+        let written = attempts::write(store.write()?, lane, id, attempt);
+        store.checked(written)?;
+    }
+    store.release(lane, id);
+    let settled = match &finish.disposal {
+        Disposal::Settle(settled) => settled.clone(),
+        Disposal::Park { coalesce: Coalesce::Superseded, .. }
+            if pending.spare && store.has_later(&pending)? =>
+        {
+            Settled::Superseded
+        }
+        Disposal::Park { until, outage, .. } => {
+            let parked = Pending { attempts: finish.attempts, due: *until, outage: *outage, ..pending };
+            let written = parked.write(store.write()?);
+            store.checked(written)?;
+            return Ok(Finished { settled: false, superseded: false, due: Some(*until) });
+        }
+    };
+    let superseded = finish.disposal != Disposal::Settle(settled.clone());
+    let due = store.settle(&pending, settled, finish.attempts.max(pending.attempts), finish.now)?;
+    Ok(Finished { settled: true, superseded, due })
+}
+
+impl SqliteStore {
+    /// Adds a delivery at the end of its key.
+    fn enqueue(
+        &mut self,
+        lane: LaneId,
+        seq: i64,
+        message: &Message,
+        now: Timestamp,
+    ) -> Result<DeliveryId, Fault> {
+        self.remember_lane(lane);
+        let keyh = key_hash(message.key.as_str());
+        let behind = self.first_of_key(lane, keyh, 0)?;
+        let Some(held) = self.lanes.get_mut(&lane) else { return Ok(DeliveryId(0)) };
+        held.row.last += 1;
+        held.backlog += 1;
+        let n = DeliveryId(held.row.last);
+        let pending = Pending {
+            lane,
+            n,
+            seq,
+            keyh,
+            spare: message.supersedable,
+            accepted: now,
+            attempts: 0,
+            head: behind.is_none(),
+            due: now,
+            outage: None,
+        };
+        let written = pending.write(self.write()?);
+        self.checked(written)?;
+        Ok(n)
+    }
+
+    /// Settles what a new message of the key makes superfluous.
+    fn supersede(
+        &mut self,
+        lane: LaneId,
+        key: &str,
+        now: Timestamp,
+        batch: &mut AppendedBatch,
+    ) -> Result<(), Fault> {
+        let found = self
+            .begin()?
+            .prepare_cached("SELECT n FROM pending WHERE lane = ?1 AND keyh = ?2 ORDER BY n")
+            .and_then(|mut select| {
+                let numbers =
+                    select.query_map(params![int(lane.0), key_hash(key)], |row| row.get::<_, i64>(0))?;
+                numbers.collect::<rusqlite::Result<Vec<_>>>()
+            });
+        for n in self.checked(found)? {
+            let n = DeliveryId(n.cast_unsigned());
+            let Some(Ok(pending)) = self.pending(lane, n)? else { continue };
+            if pending.spare && !self.is_claimed(lane, n) {
+                let attempts = pending.attempts;
+                self.settle(&pending, Settled::Superseded, attempts, now)?;
+                batch.superseded.push((lane, n));
+            }
+        }
+        Ok(())
+    }
+
+    /// A delivery with its message; `None` if a record of it is broken, which was put aside.
+    fn offer(&mut self, lane: LaneId, n: DeliveryId, now: Timestamp) -> Result<Option<Offer>, Fault> {
+        let broken = match self.pending(lane, n)? {
+            None => return Ok(None),
+            Some(Err(broken)) => broken,
+            Some(Ok(pending)) => match self.message(pending.seq)? {
+                Err(broken) => broken,
+                Ok(row) => {
+                    let message = Message {
+                        id: MessageId::from(row.id.as_str()),
+                        key: OrderKey::from(row.key.as_str()),
+                        supersedable: row.supersedable,
+                        body: Bytes::from(row.body),
+                    };
+                    let (attempts, accepted) = (pending.attempts, pending.accepted);
+                    return Ok(Some(Offer { id: n, attempts, accepted, message: Arc::new(message) }));
+                }
+            },
+        };
+        self.set_aside(lane, n, &broken, now)?;
+        Ok(None)
+    }
+
+    /// A delivery one of whose records is broken: it is dead, and the next of its key steps forward.
+    pub(super) fn set_aside(
+        &mut self,
+        lane: LaneId,
+        n: DeliveryId,
+        broken: &Broken,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, Fault> {
+        self.quarantine(broken, &format!("delivery {} of {lane}", n.0), now)?;
+        // Of a broken row nothing is believed but where it was found, and the key it is indexed by.
+        let indexed = self
+            .begin()?
+            .prepare_cached("SELECT seq, keyh, accepted, attempts FROM pending WHERE lane = ?1 AND n = ?2")
+            .and_then(|mut select| {
+                let integer = |row: &rusqlite::Row<'_>, index| row.get::<_, i64>(index).unwrap_or(0);
+                let row = select.query_row(params![int(lane.0), int(n.0)], |row| {
+                    Ok([integer(row, 0), integer(row, 1), integer(row, 2), integer(row, 3)])
+                });
+                row.optional()
+            });
+        let Some([seq, keyh, accepted, attempts]) = self.checked(indexed)? else { return Ok(None) };
+        let pending = Pending {
+            lane,
+            n,
+            seq,
+            keyh,
+            spare: false,
+            accepted: Timestamp::from_micros(u64::try_from(accepted).unwrap_or(0)),
+            attempts: 0,
+            head: true,
+            due: now,
+            outage: None,
+        };
+        let attempts = u32::try_from(attempts).unwrap_or(0);
+        self.settle(&pending, Settled::Dead(Reason::Damaged), attempts, now)
+    }
+
+    /// Takes a delivery out of the backlog into the history, and lets the next of its key step forward; gives the time when
+    /// that one is due.
+    pub(super) fn settle(
+        &mut self,
+        pending: &Pending,
+        settled: Settled,
+        attempts: u32,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, Fault> {
+        let Pending { lane, n, seq, accepted, .. } = *pending;
+        self.remember_lane(lane);
+        let row = SettledRow { lane, n, seq, settled, attempts, accepted, at: now };
+        let connection = self.write()?;
+        let written = row.write(connection).and_then(|()| {
+            connection
+                .prepare_cached("DELETE FROM pending WHERE lane = ?1 AND n = ?2")?
+                .execute(params![int(lane.0), int(n.0)])
+        });
+        self.checked(written)?;
+        if let Some(held) = self.lanes.get_mut(&lane) {
+            held.backlog = held.backlog.saturating_sub(1);
+        }
+        if !pending.head {
+            return Ok(None);
+        }
+        let Some(next) = self.first_of_key(lane, pending.keyh, 0)? else { return Ok(None) };
+        match self.pending(lane, next)? {
+            Some(Ok(follower)) => {
+                let head = Pending { head: true, due: now, ..follower };
+                let written = head.write(self.write()?);
+                self.checked(written)?;
+                Ok(Some(now))
+            }
+            Some(Err(broken)) => self.set_aside(lane, next, &broken, now),
+            None => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Questions to the records of what is not settled.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::SqliteStore;
+use super::rows::{Broken, MESSAGE, MessageRow, PENDING, Pending, int, time};
+use crate::clock::Timestamp;
+use crate::store::{DeliveryId, Fault, LaneId, Wanted};
+
+/// A query's one row, or that there is none, or that it is broken: a flipped bit can also make a column that is not of its
+/// type.
+pub(super) fn one<T>(
+    result: rusqlite::Result<Result<T, Broken>>,
+    what: impl FnOnce() -> String,
+) -> rusqlite::Result<Option<Result<T, Broken>>> {
+    match result {
+        Err(
+            rusqlite::Error::InvalidColumnType(..)
+            | rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::Utf8Error(..),
+        ) => Ok(Some(Err(Broken(what())))),
+        other => other.optional(),
+    }
+}
+
+impl SqliteStore {
+    /// The oldest delivery of a key behind number `after`.
+    pub(super) fn first_of_key(
+        &mut self,
+        lane: LaneId,
+        keyh: i64,
+        after: u64,
+    ) -> Result<Option<DeliveryId>, Fault> {
+        let found = self
+            .begin()?
+            .prepare_cached(
+                "SELECT n FROM pending WHERE lane = ?1 AND keyh = ?2 AND n > ?3 ORDER BY n LIMIT 1",
+            )
+            .and_then(|mut select| {
+                select
+                    .query_row(params![int(lane.0), keyh, int(after)], |row| row.get::<_, i64>(0))
+                    .optional()
+            });
+        Ok(self.checked(found)?.map(|n| DeliveryId(n.cast_unsigned())))
+    }
+
+    pub(super) fn has_later(&mut self, pending: &Pending) -> Result<bool, Fault> {
+        Ok(self.first_of_key(pending.lane, pending.keyh, pending.n.0)?.is_some())
+    }
+
+    /// Heads that are due and not claimed, oldest first.
+    pub(super) fn due(&mut self, wanted: Wanted, now: Timestamp) -> Result<Vec<DeliveryId>, Fault> {
+        let limit = int((wanted.limit + self.claims(wanted.lane)) as u64);
+        let lane = int(wanted.lane.0);
+        let connection = self.begin()?;
+        let due = connection
+            .prepare_cached(
+                "SELECT n FROM pending WHERE lane = ?1 AND head = 1 AND due <= ?2 ORDER BY due, n LIMIT ?3",
+            )
+            .and_then(|mut select| {
+                let numbers =
+                    select.query_map(params![lane, time(now), limit], |row| row.get::<_, i64>(0))?;
+                numbers.collect::<rusqlite::Result<Vec<_>>>()
+            });
+        let back = connection
+            .prepare_cached(
+                "SELECT n FROM pending WHERE lane = ?1 AND outage < ?2 AND outage IS NOT NULL
+                 ORDER BY outage, n LIMIT ?3",
+            )
+            .and_then(|mut select| {
+                let numbers =
+                    select.query_map(params![lane, wanted.epoch, limit], |row| row.get::<_, i64>(0))?;
+                numbers.collect::<rusqlite::Result<Vec<_>>>()
+            });
+        let (mut found, back) = (self.checked(due)?, self.checked(back)?);
+        found.extend(back);
+        found.sort_unstable();
+        found.dedup();
+        let free = found.into_iter().map(|n| DeliveryId(n.cast_unsigned()));
+        Ok(free.filter(|n| !self.is_claimed(wanted.lane, *n)).take(wanted.limit).collect())
+    }
+
+    /// When the next head that is not claimed is due.
+    pub(super) fn next_due(&mut self, wanted: Wanted, now: Timestamp) -> Result<Option<Timestamp>, Fault> {
+        let limit = int(self.claims(wanted.lane) as u64 + 1);
+        let lane = int(wanted.lane.0);
+        let connection = self.begin()?;
+        let soonest = connection
+            .prepare_cached(
+                "SELECT n, due FROM pending WHERE lane = ?1 AND head = 1 ORDER BY due, n LIMIT ?2",
+            )
+            .and_then(|mut select| {
+                let rows = select.query_map(params![lane, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                rows.collect::<rusqlite::Result<Vec<(i64, i64)>>>()
+            });
+        let back = connection
+            .prepare_cached(
+                "SELECT n, ?3 FROM pending WHERE lane = ?1 AND outage < ?2 AND outage IS NOT NULL
+                 ORDER BY outage, n LIMIT ?4",
+            )
+            .and_then(|mut select| {
+                let rows = select.query_map(params![lane, wanted.epoch, time(now), limit], |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })?;
+                rows.collect::<rusqlite::Result<Vec<(i64, i64)>>>()
+            });
+        let (soonest, back) = (self.checked(soonest)?, self.checked(back)?);
+        let free = |rows: Vec<(i64, i64)>| {
+            rows.into_iter().find(|(n, _)| !self.is_claimed(wanted.lane, DeliveryId(n.cast_unsigned())))
+        };
+        let times = free(back).into_iter().chain(free(soonest)).map(|(_, due)| due);
+        Ok(times.min().map(|due| Timestamp::from_micros(due.cast_unsigned())))
+    }
+
+    /// When the oldest unsettled delivery was accepted.
+    pub(super) fn oldest(&self, lane: LaneId) -> Result<Option<Timestamp>, Fault> {
+        let found = self
+            .connection()?
+            .prepare_cached("SELECT accepted FROM pending WHERE lane = ?1 ORDER BY n LIMIT 1")
+            .and_then(|mut select| select.query_row([int(lane.0)], |row| row.get::<_, i64>(0)).optional());
+        Ok(self.checked(found)?.map(|accepted| Timestamp::from_micros(accepted.cast_unsigned())))
+    }
+
+    pub(super) fn pending(
+        &mut self,
+        lane: LaneId,
+        n: DeliveryId,
+    ) -> Result<Option<Result<Pending, Broken>>, Fault> {
+        let found = self
+            .begin()?
+            .prepare_cached(&format!("SELECT {PENDING} FROM pending WHERE lane = ?1 AND n = ?2"))
+            .and_then(|mut select| {
+                let row = select.query_row(params![int(lane.0), int(n.0)], Pending::read);
+                one(row, || format!("pending delivery {} of {lane}", n.0))
+            });
+        self.checked(found)
+    }
+
+    pub(super) fn message(&mut self, seq: i64) -> Result<Result<MessageRow, Broken>, Fault> {
+        let found =
+            self.begin()?.prepare_cached(&format!("SELECT {MESSAGE} FROM message WHERE seq = ?1")).and_then(
+                |mut select| one(select.query_row([seq], MessageRow::read), || format!("message {seq}")),
+            );
+        let missing = || Err(Broken(format!("message {seq} is missing")));
+        Ok(self.checked(found)?.unwrap_or_else(missing))
+    }
+}

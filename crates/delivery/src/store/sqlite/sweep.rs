@@ -1,0 +1,185 @@
+//! What nobody asked for: giving up what is too old, dropping history, giving space back.
+
+use std::time::Duration;
+
+use rusqlite::params;
+
+use super::SqliteStore;
+use super::rows::{MESSAGE, MessageRow, int, time};
+use crate::clock::Timestamp;
+use crate::retry::Reason;
+use crate::store::{DeliveryId, Fault, LaneId, Settled, Swept};
+
+/// How long accepts are remembered, so that sending one again adds nothing.
+const ONCE_FOR: Duration = Duration::from_secs(24 * 3600);
+
+/// How many records one step looks at.
+const STEP: usize = 256;
+
+/// How long there is nothing to drop after everything was looked at.
+const REST: Duration = Duration::from_secs(30);
+
+/// How many pages are given back in one step.
+const PAGES: u32 = 64;
+
+/// For how long, and up to what size, what is settled is kept. What is not settled is never dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Since the accept.
+    pub age: Duration,
+    /// Of the whole file, in bytes; what is oldest goes first.
+    pub bytes: u64,
+}
+
+impl Default for Retention {
+    /// 7 days and 10 GiB.
+    fn default() -> Self {
+        Self { age: Duration::from_secs(7 * 24 * 3600), bytes: 10 * 1024 * 1024 * 1024 }
+    }
+}
+
+/// How far the last look got.
+#[derive(Debug, Default)]
+pub(super) struct Sweeper {
+    after: i64,
+    rest_until: Option<Timestamp>,
+}
+
+pub(super) fn sweep(
+    store: &mut SqliteStore,
+    lane: LaneId,
+    until: Timestamp,
+    reason: &Reason,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Swept, Fault> {
+    let mut swept = Swept::default();
+    let look_at = int((limit + store.claims(lane) + 1) as u64);
+    let found = store
+        .begin()?
+        .prepare_cached("SELECT n, accepted FROM pending WHERE lane = ?1 ORDER BY n LIMIT ?2")
+        .and_then(|mut select| {
+            let rows =
+                select.query_map(params![int(lane.0), look_at], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect::<rusqlite::Result<Vec<(i64, i64)>>>()
+        });
+    for (n, accepted) in store.checked(found)? {
+        let (n, accepted) =
+            (DeliveryId(n.cast_unsigned()), Timestamp::from_micros(u64::try_from(accepted).unwrap_or(0)));
+        if store.is_claimed(lane, n) {
+            continue;
+        }
+        if accepted > until || swept.settled.len() >= limit {
+            swept.oldest = Some(accepted);
+            break;
+        }
+        match store.pending(lane, n)? {
+            Some(Ok(pending)) => {
+                let attempts = pending.attempts;
+                store.settle(&pending, Settled::Dead(reason.clone()), attempts, now)?;
+            }
+            Some(Err(broken)) => {
+                store.set_aside(lane, n, &broken, now)?;
+            }
+            None => continue,
+        }
+        swept.settled.push(n);
+    }
+    Ok(swept)
+}
+
+/// One step of the work that can wait; says whether there is more.
+pub(super) fn tidy(store: &mut SqliteStore, now: Timestamp) -> Result<bool, Fault> {
+    if store.sweeper.rest_until.is_some_and(|until| now < until) {
+        return Ok(false);
+    }
+    let forgotten = before(now, ONCE_FOR);
+    let forget = store.connection()?.prepare_cached("SELECT 1 FROM once WHERE at < ?1 LIMIT 1");
+    let any = forget.and_then(|mut select| select.exists([time(forgotten)]));
+    if store.checked(any)? {
+        let deleted = store
+            .write()?
+            .prepare_cached(
+                "DELETE FROM once WHERE digest IN (SELECT digest FROM once WHERE at < ?1 LIMIT ?2)",
+            )
+            .and_then(|mut delete| delete.execute(params![time(forgotten), int(STEP as u64)]));
+        store.checked(deleted)?;
+    }
+    let more = drop_history(store, now)?;
+    give_back(store)?;
+    if !more {
+        (store.sweeper.after, store.sweeper.rest_until) = (0, Some(now.after(REST)));
+    }
+    Ok(more)
+}
+
+fn before(now: Timestamp, age: Duration) -> Timestamp {
+    let age = u64::try_from(age.as_micros()).unwrap_or(u64::MAX);
+    Timestamp::from_micros(now.as_micros().saturating_sub(age))
+}
+
+/// Drops messages whose deliveries are all settled, oldest first, while they are too old or the file is too large.
+fn drop_history(store: &mut SqliteStore, now: Timestamp) -> Result<bool, Fault> {
+    let too_old = before(now, store.retention.age);
+    let mut excess = used(store)?.saturating_sub(store.retention.bytes);
+    let found = store
+        .connection()?
+        .prepare_cached(&format!("SELECT {MESSAGE} FROM message WHERE seq > ?1 ORDER BY seq LIMIT ?2"))
+        .and_then(|mut select| {
+            let rows = select.query_map(params![store.sweeper.after, int(STEP as u64)], MessageRow::read)?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        });
+    let found = store.checked(found)?;
+    let full = found.len() == STEP;
+    for message in found {
+        // A broken record is left for the scrubber to report.
+        let Ok(message) = message else { continue };
+        if message.accepted > too_old && excess == 0 {
+            return Ok(false);
+        }
+        store.sweeper.after = message.seq;
+        let mut open = false;
+        for (lane, n) in &message.fanout {
+            open = open || store.pending(*lane, *n)?.is_some();
+        }
+        if !open {
+            excess = excess.saturating_sub(message.body.len() as u64);
+            drop_message(store, &message)?;
+        }
+    }
+    Ok(full)
+}
+
+fn drop_message(store: &mut SqliteStore, message: &MessageRow) -> Result<(), Fault> {
+    let connection = store.write()?;
+    let dropped = (|| {
+        for (lane, n) in &message.fanout {
+            let place = params![int(lane.0), int(n.0)];
+            connection.prepare_cached("DELETE FROM settled WHERE lane = ?1 AND n = ?2")?.execute(place)?;
+            connection.prepare_cached("DELETE FROM attempt WHERE lane = ?1 AND n = ?2")?.execute(place)?;
+        }
+        connection.prepare_cached("DELETE FROM message WHERE seq = ?1")?.execute([message.seq])
+    })();
+    store.checked(dropped).map(|_| ())
+}
+
+fn pragma(store: &SqliteStore, name: &str) -> Result<u64, Fault> {
+    let value = store.connection()?.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
+    store.checked(value).map(|value| u64::try_from(value).unwrap_or(0))
+}
+
+/// How much of the file is in use, in bytes.
+fn used(store: &SqliteStore) -> Result<u64, Fault> {
+    let pages = pragma(store, "page_count")?.saturating_sub(pragma(store, "freelist_count")?);
+    Ok(pages * pragma(store, "page_size")?)
+}
+
+/// Gives pages that are free back to the file system, once they are a quarter of the file.
+fn give_back(store: &mut SqliteStore) -> Result<(), Fault> {
+    let (free, all) = (pragma(store, "freelist_count")?, pragma(store, "page_count")?);
+    if free <= u64::from(PAGES) || free * 4 < all {
+        return Ok(());
+    }
+    let given = store.write()?.execute_batch(&format!("PRAGMA incremental_vacuum({PAGES})"));
+    store.checked(given)
+}

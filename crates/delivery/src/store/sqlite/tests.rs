@@ -1,0 +1,216 @@
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rusqlite::Connection;
+
+use super::archive::{Archive, State, Status};
+use super::*;
+use crate::message::{Message, MessageId, OrderKey};
+use crate::store::{Coalesce, Disposal, Route, Settled};
+
+const NOW: Timestamp = Timestamp::from_micros(1_000_000_000_000);
+
+fn open(folder: &Path) -> SqliteStore {
+    SqliteStore::open(folder, Retention::default()).unwrap()
+}
+
+fn fill(store: &mut SqliteStore, bodies: &[&str]) -> LaneId {
+    let lane = store.lane("a").unwrap().id;
+    let entries: Vec<_> = bodies
+        .iter()
+        .map(|body| Entry {
+            message: Message {
+                id: MessageId::new(),
+                key: OrderKey::from(*body),
+                supersedable: false,
+                body: Bytes::copy_from_slice(body.as_bytes()),
+            },
+            lanes: vec![(lane, Coalesce::Nothing)],
+            once: None,
+            route: Route::Lanes,
+        })
+        .collect();
+    store.append(&entries, NOW).unwrap();
+    store.commit().unwrap();
+    lane
+}
+
+fn claim(store: &mut SqliteStore, lane: LaneId, limit: usize) -> Claim {
+    let claim = store.claim(Wanted { lane, limit, epoch: 0 }, NOW).unwrap();
+    store.commit().unwrap();
+    claim
+}
+
+#[test]
+fn the_folder_is_private_and_held_by_one_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("deep/data");
+    let mut store = open(&path);
+    fill(&mut store, &["x"]);
+    let mode = |name: &str| std::fs::metadata(path.join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(""), 0o700);
+    for name in ["store.sqlite", "store.sqlite-wal", "lock", "reserve", "high-water"] {
+        assert_eq!(mode(name), 0o600, "{name}");
+    }
+    let refused = SqliteStore::open(&path, Retention::default()).unwrap_err().to_string();
+    let us = format!("is in use by process {}; stop that one first", std::process::id());
+    assert!(refused.contains(&us), "{refused}");
+    drop(store);
+    open(&path);
+}
+
+#[test]
+fn a_newer_format_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()));
+    let connection = Connection::open(folder.path().join("store.sqlite")).unwrap();
+    connection.execute_batch("PRAGMA user_version = 9").unwrap();
+    drop(connection);
+    let refused = SqliteStore::open(folder.path(), Retention::default()).unwrap_err().to_string();
+    assert!(refused.contains("has format 9, and this version knows formats up to 1"), "{refused}");
+}
+
+#[test]
+fn a_file_that_is_gone_or_older_or_another_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("store.sqlite");
+    let mut store = open(folder.path());
+    fill(&mut store, &["x"]);
+    drop(store);
+    let old = std::fs::read(&file).unwrap();
+    let mut store = open(folder.path());
+    fill(&mut store, &["y"]);
+    drop(store);
+    let new = std::fs::read(&file).unwrap();
+    let refused = || SqliteStore::open(folder.path(), Retention::default()).unwrap_err().to_string();
+
+    std::fs::write(&file, &old).unwrap();
+    assert!(refused().contains("was truncated, or replaced by an older copy"), "{}", refused());
+    std::fs::remove_file(&file).unwrap();
+    assert!(refused().contains("is gone"), "{}", refused());
+    std::fs::write(&file, &new[..new.len() / 2]).unwrap();
+    refused();
+    let elsewhere = tempfile::tempdir().unwrap();
+    drop(open(elsewhere.path()));
+    std::fs::copy(elsewhere.path().join("store.sqlite"), &file).unwrap();
+    assert!(refused().contains("another store"), "{}", refused());
+
+    std::fs::write(&file, new).unwrap();
+    let mut store = open(folder.path());
+    let lane = store.lane("a").unwrap().id;
+    assert_eq!(claim(&mut store, lane, 9).offers.len(), 2);
+}
+
+#[test]
+fn a_damaged_record_is_put_aside_and_the_rest_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path());
+    let lane = fill(&mut store, &["first-body", "second-body", "third-body"]);
+    drop(store);
+    // One bit in the body of the second.
+    let file = std::fs::OpenOptions::new().write(true).open(folder.path().join("store.sqlite")).unwrap();
+    let bytes = std::fs::read(folder.path().join("store.sqlite")).unwrap();
+    let places: Vec<_> =
+        bytes.windows(11).enumerate().filter(|(_, window)| window == b"second-body").collect();
+    for (at, _) in places {
+        file.write_all_at(b"S", at as u64).unwrap();
+    }
+    let report = scrub::scrub(folder.path()).unwrap();
+    assert!(
+        report.wrong >= 1 && report.findings.iter().any(|finding| finding.contains("message 2")),
+        "{report:?}"
+    );
+
+    let mut store = open(folder.path());
+    let claimed = claim(&mut store, lane, 9);
+    let bodies: Vec<_> = claimed.offers.iter().map(|offer| offer.message.body.clone()).collect();
+    assert_eq!(bodies, ["first-body", "third-body"]);
+    assert_eq!(claimed.damaged, [DeliveryId(2)]);
+    let connection = Connection::open(folder.path().join("store.sqlite")).unwrap();
+    let aside: i64 = connection.query_row("SELECT count(*) FROM quarantine", [], |row| row.get(0)).unwrap();
+    assert_eq!(aside, 1);
+}
+
+#[test]
+fn what_was_not_committed_is_undone() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path());
+    let lane = fill(&mut store, &["x"]);
+    let before = store.lanes().unwrap();
+    let wanted = Wanted { lane, limit: 9, epoch: 0 };
+    assert_eq!(store.claim(wanted, NOW).unwrap().offers.len(), 1);
+    store
+        .append(
+            &[Entry {
+                message: Message {
+                    id: MessageId::new(),
+                    key: OrderKey::from("y"),
+                    supersedable: false,
+                    body: Bytes::from_static(b"y"),
+                },
+                lanes: vec![(lane, Coalesce::Nothing)],
+                once: None,
+                route: Route::Lanes,
+            }],
+            NOW,
+        )
+        .unwrap();
+    store.abort().unwrap();
+    assert_eq!(store.lanes().unwrap(), before);
+    assert_eq!(claim(&mut store, lane, 9).offers.len(), 1, "the claim was undone too");
+}
+
+#[test]
+fn history_is_listed_and_dropped_and_what_waits_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let retention = Retention { age: std::time::Duration::from_secs(60), ..Retention::default() };
+    let mut store = SqliteStore::open(folder.path(), retention).unwrap();
+    let lane = fill(&mut store, &["x", "y"]);
+    let offers = claim(&mut store, lane, 1).offers;
+    let disposal = Disposal::Settle(Settled::Delivered);
+    let id = offers[0].id;
+    store.finish(&Finish { lane, id, attempts: 1, disposal, attempt: None, now: NOW }).unwrap();
+    store.commit().unwrap();
+
+    let archive = Archive::new(folder.path());
+    let all = archive::Wanted { limit: 10, ..archive::Wanted::default() };
+    let page = archive.deliveries(&all).unwrap();
+    let states: Vec<_> = page.deliveries.iter().map(|delivery| delivery.status.state()).collect();
+    assert_eq!(states, [Some(State::Pending), Some(State::Delivered)]);
+    let dead = archive::Wanted { state: Some(State::Dead), ..all.clone() };
+    assert!(archive.deliveries(&dead).unwrap().deliveries.is_empty());
+    let of_key = archive::Wanted { key: Some("x".to_owned()), ..all.clone() };
+    assert_eq!(archive.deliveries(&of_key).unwrap().deliveries.len(), 1);
+    let detail = archive.delivery(lane, DeliveryId(2)).unwrap().unwrap();
+    assert_eq!((detail.delivery.status, detail.body), (Status::Due(NOW), b"y".to_vec()));
+
+    let later = NOW.after(std::time::Duration::from_secs(61));
+    store.tidy(later).unwrap();
+    store.commit().unwrap();
+    assert_eq!(archive.deliveries(&all).unwrap().deliveries.len(), 1);
+    assert_eq!(claim(&mut store, lane, 9).offers.len(), 1);
+}
+
+#[test]
+fn the_library_is_new_enough() {
+    // Older ones can lose a commit when a log is reset while another connection reads (fixed in 3.51.3).
+    assert!(rusqlite::version_number() >= 3_051_003, "{}", rusqlite::version());
+}
+
+#[test]
+fn lists_and_the_writer_do_not_wait_for_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path());
+    let lane = fill(&mut store, &["x"]);
+    let archive = Arc::new(Archive::new(folder.path()));
+    let reader = std::thread::spawn({
+        let archive = Arc::clone(&archive);
+        move || (0..50).map(|_| archive.depth(lane, NOW).unwrap().backlog).max()
+    });
+    for _ in 0..50 {
+        fill(&mut store, &["y"]);
+    }
+    assert!(reader.join().unwrap().is_some());
+    assert_eq!(archive.depth(lane, NOW).unwrap().backlog, 51);
+}
