@@ -4,11 +4,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use delivery::engine::{AttemptReport, Observer};
-use delivery::lane::Settled;
 use delivery::message::Message;
 use delivery::outcome::{Attempt, Outcome};
 use delivery::retry::RetryPolicy;
-use delivery::schedule::LaneId;
+use delivery::store::{LaneId, Settled};
 use payload::Update;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use receiver::server::tls::Identity;
@@ -43,7 +42,7 @@ impl Observer for Seen {
         self.attempts.lock().unwrap().push(report.attempt.clone());
     }
 
-    fn settled(&mut self, _: LaneId, _: &Message, settled: &Settled) {
+    fn settled(&mut self, _: LaneId, _: Option<&Message>, settled: &Settled) {
         self.settled.lock().unwrap().push(settled.clone());
     }
 
@@ -65,7 +64,7 @@ pub(crate) fn send<F: FnOnce(&mut Draft)>(
     let (seen, updates) = (Seen::default(), updates.to_vec());
     async move {
         let sender = Sender::start(&[integration], vec![policy], 1, seen.clone()).await;
-        sender.accept(&updates).await.unwrap();
+        sender.accept(&updates, None).await.unwrap();
         tokio::time::timeout(LIMIT, sender.drained()).await.expect("everything is settled in time");
         let attempts = std::mem::take(&mut *seen.attempts.lock().unwrap());
         assert_eq!(seen.settled.lock().unwrap().len(), updates.len(), "each update is settled once");

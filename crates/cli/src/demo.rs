@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use delivery::engine::{AttemptReport, Observer};
-use delivery::lane::Settled;
+
 use delivery::message::Message;
-use delivery::schedule::LaneId;
+use delivery::store::{LaneId, Settled};
 use payload::generate::Play;
 use payload::{FieldNames, Rule};
 use receiver::MockReceiver;
@@ -38,7 +38,7 @@ pub(crate) async fn demo(arguments: Demo) -> Result<ExitCode, Failure> {
     let mut sent = 0;
     for event in Play::new(arguments.seed, arguments.events.into(), clock::unix_seconds()) {
         let update = event.to_update().map_err(|error| Failure::cannot_run(error.to_string()))?;
-        let accepted = sender.accept(&[update]).await;
+        let accepted = sender.accept(&[update], None).await;
         accepted.map_err(|error| Failure::cannot_run(error.to_string()))?;
         sent += 1;
     }
@@ -72,9 +72,12 @@ struct Quiet;
 impl Observer for Quiet {
     fn attempted(&mut self, _: &AttemptReport<'_>) {}
 
-    fn settled(&mut self, _: LaneId, message: &Message, settled: &Settled) {
+    fn settled(&mut self, _: LaneId, message: Option<&Message>, settled: &Settled) {
         if let Settled::Dead(reason) = settled {
-            anstream::eprintln!("{} was not delivered: {reason}", show::update(&message.body));
+            anstream::eprintln!(
+                "{} was not delivered: {reason}",
+                message.map_or_else(|| "an update".to_owned(), |message| show::update(&message.body))
+            );
         }
     }
 

@@ -92,7 +92,7 @@ async fn route(
     report: &Report,
 ) -> Result<(), AcceptError> {
     for batch in updates.chunks(batch) {
-        let accepted = sender.accept(batch).await?;
+        let accepted = sender.accept(batch, None).await?;
         report.went_nowhere(
             accepted.iter().filter(|accepted| !matches!(accepted, Accepted::Enqueued(..))).count(),
         );

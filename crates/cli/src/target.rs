@@ -8,6 +8,7 @@ use payload::Rule;
 use payload::value::Json;
 use secrecy::SecretString;
 use sender::integration::{Headers, Mistakes, What};
+use sender::settings::Guarding;
 use sender::{Draft, Integration, Policy, Settings};
 
 use crate::args::{NameArguments, TargetArguments};
@@ -38,7 +39,8 @@ pub(crate) fn destination(
             "--as-is, --rename, --omit and --constant go with --url; a configuration has its own field names";
         return Err(Failure::wrong_input(sentence));
     }
-    let settings = Settings::read(path).map_err(|error| Failure::wrong_input(error.to_string()))?;
+    let settings =
+        Settings::read(path, Guarding::Off).map_err(|error| Failure::wrong_input(error.to_string()))?;
     let mut integrations: Vec<Integration> = settings.integrations.into_values().collect();
     let policies = match &arguments.integration {
         Some(name) => {
@@ -64,7 +66,8 @@ pub(crate) fn destination(
 
 /// The field names that the flags of a receiver ask for.
 pub(crate) fn integration_of(path: &Path, name: &str) -> Result<Integration, Failure> {
-    let settings = Settings::read(path).map_err(|error| Failure::wrong_input(error.to_string()))?;
+    let settings =
+        Settings::read(path, Guarding::Off).map_err(|error| Failure::wrong_input(error.to_string()))?;
     named(path, settings.integrations.into_values().collect(), name)
 }
 

@@ -22,9 +22,7 @@ use crate::message::Message;
 use crate::outcome::Attempt;
 use crate::retry::Disposition;
 use crate::store::desk::Desk;
-use crate::store::{
-    Appended, AppendedBatch, DeliveryId, Entry, Fault, Gate, LaneId, LaneState, Settled,
-};
+use crate::store::{Appended, AppendedBatch, DeliveryId, Entry, Fault, Gate, LaneId, LaneState, Settled};
 use crate::target::Target;
 use crate::tasks::{Task, spawn};
 

@@ -231,7 +231,7 @@ impl Lane {
         // A probe takes what waits for the outage to end, whenever it is due.
         let probe = (self.breaker.is_open() && self.awaiting).then_some(Timestamp::from_micros(0));
         let stock = [self.stock, probe].into_iter().flatten().min()?;
-        Some([Some(stock), self.slow_until, self.breaker.opens_up_at()].into_iter().flatten().max()?)
+        [Some(stock), self.slow_until, self.breaker.opens_up_at()].into_iter().flatten().max()
     }
 
     /// What the store gave; `next` is when it has more, `gone` what was damaged.
@@ -258,7 +258,8 @@ impl Lane {
     /// Claimed deliveries that expired before they could start: they are to be settled.
     pub fn expire(&mut self, now: Timestamp) -> Vec<DeliveryId> {
         let expiry = self.settings.retry.expiry();
-        let old = |id: &&DeliveryId| self.held.get(id).is_some_and(|entry| entry.accepted.after(expiry) <= now);
+        let old =
+            |id: &&DeliveryId| self.held.get(id).is_some_and(|entry| entry.accepted.after(expiry) <= now);
         let expired: Vec<_> = self.ready.iter().filter(old).copied().collect();
         for id in &expired {
             self.ready.remove(id);
@@ -277,7 +278,11 @@ impl Lane {
     }
 
     fn next_sweep(&self) -> Option<Timestamp> {
-        if self.sweeping { None } else { self.oldest.map(|oldest| oldest.after(self.settings.retry.expiry())) }
+        if self.sweeping {
+            None
+        } else {
+            self.oldest.map(|oldest| oldest.after(self.settings.retry.expiry()))
+        }
     }
 
     /// What expired was settled; the oldest that is left and not claimed is `oldest`.

@@ -3,7 +3,7 @@
 //! It says what happened; what follows from it is decided in `retry`.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -59,8 +59,20 @@ pub enum Unreachable {
     NameNotFound(String),
     /// Nobody listens there.
     Refused(SocketAddr),
+    /// The network guard does not let this server connect there.
+    Blocked(Blocked),
     /// Any other failure to connect, for a person.
     Failed(String),
+}
+
+/// An address that may not be connected to.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{address} is {kind}, and this server connects to public addresses only; if it is meant, allow it for this integration (allow = [\"{address}/{bits}\"])", bits = if address.is_ipv4() { 32 } else { 128 })]
+pub struct Blocked {
+    /// The address.
+    pub address: IpAddr,
+    /// What it is.
+    pub kind: &'static str,
 }
 
 /// Why TLS failed.
@@ -175,6 +187,7 @@ impl Outcome {
             },
             Outcome::Unreachable(Unreachable::NameNotFound(_)) => "name_not_found",
             Outcome::Unreachable(Unreachable::Refused(_)) => "refused",
+            Outcome::Unreachable(Unreachable::Blocked(_)) => "blocked",
             Outcome::Unreachable(Unreachable::Failed(_)) => "unreachable",
             Outcome::Tls(_) => "tls",
             Outcome::TimedOut(_) => "timed_out",
@@ -219,6 +232,7 @@ impl fmt::Display for Unreachable {
             Unreachable::Refused(address) => {
                 write!(f, "connection refused by {address}: nobody listens there")
             }
+            Unreachable::Blocked(blocked) => blocked.fmt(f),
             Unreachable::Failed(reason) => write!(f, "cannot connect: {reason}"),
         }
     }

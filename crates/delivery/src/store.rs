@@ -2,7 +2,7 @@
 //!
 //! The trait is what the engine needs and no more. Its calls are plain and synchronous: [`desk`] runs many of them in one
 //! durable commit, on a thread of its own where the disk is slow. Two implementations keep the same contract, which
-//! `contract` tests for both: [`memory`] for a process that outlives its work, [`sqlite`] for one that does not.
+//! `tests` holds against both: [`memory`] for a process that outlives its work, [`sqlite`] for one that does not.
 //!
 //! **Heads.** Of each lane and key only the oldest unsettled delivery, the head, can be claimed. The others stand behind it
 //! in the store, so that half a million of them cost no memory. A head that waits for its next attempt is *parked* until a
@@ -11,9 +11,6 @@
 pub mod desk;
 pub mod memory;
 pub mod sqlite;
-
-#[cfg(test)]
-mod contract;
 
 use std::fmt;
 
@@ -397,3 +394,6 @@ impl fmt::Display for Settled {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod credentials;
+pub mod guard;
 pub mod headers;
 pub mod tls;
 
@@ -16,6 +17,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 
 use address::Address;
 use credentials::Credentials;
+use guard::Guard;
 use headers::HeaderList;
 use tls::Tls;
 
@@ -62,6 +64,8 @@ pub struct Parts {
     pub credentials: Option<Credentials>,
     /// The content type, if it is not [`DEFAULT_CONTENT_TYPE`].
     pub content_type: Option<HeaderValue>,
+    /// Which addresses may be connected to; `None` for a person who points the program somewhere himself.
+    pub guard: Option<Guard>,
     /// TLS; used if the address is `https`.
     pub tls: Tls,
     /// How long a whole attempt may take.

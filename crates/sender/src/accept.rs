@@ -1,24 +1,39 @@
 //! The sender as a library: takes updates in, and hands each to the lanes of its integrations.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
 
+use aws_lc_rs::digest;
 use delivery::clock::Clock;
-use delivery::engine::{AcceptError, DEFAULT_IN_FLIGHT, Engine, Observer};
+use delivery::engine::{AcceptError, Engine, Limits, Observer};
 use delivery::http::Client;
 use delivery::message::{Message, MessageId};
-use delivery::schedule::LaneId;
+use delivery::store::desk::Desk;
+use delivery::store::memory::MemoryStore;
+use delivery::store::{Appended, Coalesce, Digest, Entry, Fault, LaneId};
 use delivery::target::Target;
-use payload::Update;
+use payload::{Field, Update};
 
 use crate::integration::Integration;
 use crate::message::message;
 use crate::policy::{Policy, Route, route};
 
-/// A running sender. Dropping it stops it.
-#[derive(Debug)]
+/// How many deliveries wait in memory at most, where there is no store on disk.
+pub const MEMORY_BACKLOG: u64 = 100_000;
+
+/// A running sender. Cloning gives the same; it stops when the last is dropped.
+#[derive(Clone, Debug)]
 pub struct Sender {
     engine: Engine<Target>,
-    lanes: BTreeMap<String, LaneId>,
+    setup: Arc<RwLock<Setup>>,
+    /// Whether accepts are remembered, so that sending one again adds nothing.
+    remembers: bool,
+}
+
+/// What a reload replaces.
+#[derive(Debug, Default)]
+struct Setup {
+    lanes: BTreeMap<String, (LaneId, Integration)>,
     policies: Vec<Policy>,
 }
 
@@ -27,71 +42,143 @@ pub struct Sender {
 pub enum Accepted {
     /// It is on its way, under this id, to so many integrations.
     Enqueued(MessageId, usize),
-    /// No policy matches.
-    Unmatched,
-    /// Its detection model bypasses policies.
-    Bypassed,
+    /// It was taken in before, under this id; nothing was added.
+    Again(MessageId, usize),
+    /// The same idempotency key came with another body before; nothing was added.
+    Conflict,
+    /// No policy matches; it was taken in under this id and goes nowhere.
+    Unmatched(MessageId),
+    /// Its detection model bypasses policies; it was taken in under this id and goes nowhere.
+    Bypassed(MessageId),
 }
 
 impl Sender {
-    /// Starts a sender with these integrations and policies. `observer` is told what happens to deliveries; their lanes
-    /// are numbered in the order of `integrations`, from 0. `seed` makes the draws of retry delays repeatable.
+    /// Starts a sender that keeps what waits in memory. `observer` is told what happens to deliveries; their lanes are
+    /// numbered in the order of `integrations`, from 1. `seed` makes the draws of retry delays repeatable.
     pub async fn start(
         integrations: &[Integration],
         policies: Vec<Policy>,
         seed: u64,
         observer: impl Observer,
     ) -> Self {
-        let clock = Clock::start();
-        let engine = Engine::start(Client::new(clock), clock, seed, DEFAULT_IN_FLIGHT, observer);
+        let limits = Limits { backlog: MEMORY_BACKLOG, ..Limits::default() };
+        let desk = Desk::inline(MemoryStore::default());
+        let sender = Self::over(desk, Clock::start(), limits, seed, observer, false);
+        // A store in memory has no faults.
+        let _ = sender.set_up(integrations.to_vec(), policies).await;
+        sender
+    }
+
+    /// Starts a sender on a store, which knows accepts again for a day, without integrations.
+    pub fn on(desk: Desk, clock: Clock, limits: Limits, seed: u64, observer: impl Observer) -> Self {
+        Self::over(desk, clock, limits, seed, observer, true)
+    }
+
+    fn over(
+        desk: Desk,
+        clock: Clock,
+        limits: Limits,
+        seed: u64,
+        observer: impl Observer,
+        remembers: bool,
+    ) -> Self {
+        let engine = Engine::start(Client::new(clock), clock, seed, limits, desk, observer);
+        Self { engine, setup: Arc::default(), remembers }
+    }
+
+    /// Replaces integrations and policies. What changed holds for what waits too; what waits for an integration that is
+    /// gone is dead.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn set_up(&self, integrations: Vec<Integration>, policies: Vec<Policy>) -> Result<(), Fault> {
         let mut lanes = BTreeMap::new();
-        for (number, integration) in (0..).zip(integrations) {
-            let lane = LaneId(number);
-            engine.set_lane(lane, integration.target.clone(), integration.lane.clone()).await;
-            lanes.insert(integration.name.clone(), lane);
+        for integration in integrations {
+            let (target, settings) = (Arc::clone(&integration.target), integration.lane.clone());
+            let lane = self.engine.set_lane(&integration.name, target, settings).await?;
+            lanes.insert(integration.name.clone(), (lane, integration));
         }
-        Self { engine, lanes, policies }
+        let before = std::mem::replace(
+            &mut *self.setup.write().unwrap_or_else(PoisonError::into_inner),
+            Setup { lanes, policies },
+        );
+        for (name, (lane, _)) in before.lanes {
+            if self.lane(&name).is_none() {
+                self.engine.remove_lane(lane).await;
+            }
+        }
+        Ok(())
     }
 
-    /// Takes updates in and routes each by the policies; all are accepted or none. Held in memory only.
-    /// If the future is dropped before it ends, they may be accepted or not.
-    ///
-    /// # Errors
-    /// If the queue is full, or the sender was shut down.
-    pub async fn accept(&self, updates: &[Update]) -> Result<Vec<Accepted>, AcceptError> {
-        let mut messages = Vec::new();
-        let mut accepted = Vec::new();
-        for update in updates {
-            let to = match route(update, &self.policies) {
-                Route::To(names) => names,
-                Route::Unmatched => {
-                    accepted.push(Accepted::Unmatched);
-                    continue;
-                }
-                Route::Bypassed => {
-                    accepted.push(Accepted::Bypassed);
-                    continue;
-                }
-            };
-            let lanes: Vec<_> = to.iter().filter_map(|name| self.lanes.get(*name).copied()).collect();
-            let message = message(update);
-            accepted.push(Accepted::Enqueued(message.id.clone(), lanes.len()));
-            messages.push((message, lanes));
-        }
-        self.engine.accept(messages).await?;
-        Ok(accepted)
+    /// The lane of an integration.
+    #[must_use]
+    pub fn lane(&self, integration: &str) -> Option<LaneId> {
+        self.read(|setup| setup.lanes.get(integration).map(|(lane, _)| *lane))
     }
 
-    /// Takes messages in for one integration, whatever the policies say; all are accepted or none.
+    /// Integrations by name, with their lanes.
+    #[must_use]
+    pub fn integrations(&self) -> Vec<(LaneId, Integration)> {
+        self.read(|setup| setup.lanes.values().cloned().collect())
+    }
+
+    fn read<T>(&self, look: impl FnOnce(&Setup) -> T) -> T {
+        look(&self.setup.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes updates in and routes each by the policies; all are accepted or none. When this returns `Ok`, they are in the
+    /// store: on disk, if that is where it is. `key` is the caller's own key for the batch; without one, an update is known
+    /// again by its event, alert type, update count and bytes. If the future is dropped before it ends, they may be accepted
+    /// or not.
     ///
     /// # Errors
-    /// If the queue is full, or the sender was shut down.
+    /// If the queue is full, the store does not take them, or the sender was shut down.
+    pub async fn accept(&self, updates: &[Update], key: Option<&str>) -> Result<Vec<Accepted>, AcceptError> {
+        let entries: Vec<Entry> = self.read(|setup| {
+            let number = |(index, update)| self.entry(setup, update, key.map(|key| (key, index)));
+            updates.iter().enumerate().map(number).collect()
+        });
+        let ids: Vec<_> = entries.iter().map(|entry| (entry.message.id.clone(), entry.route)).collect();
+        let batch = self.engine.accept(entries).await?;
+        let accepted = ids.into_iter().zip(batch.entries).map(|((id, route), appended)| {
+            use delivery::store::Route::{Bypassed, Lanes, Unmatched};
+            match (appended, route) {
+                (Appended::New { deliveries, .. }, Lanes) => Accepted::Enqueued(id, deliveries),
+                (Appended::New { .. }, Unmatched) => Accepted::Unmatched(id),
+                (Appended::New { .. }, Bypassed) => Accepted::Bypassed(id),
+                (Appended::Again { id, deliveries, .. }, _) => Accepted::Again(id, deliveries),
+                (Appended::Conflict, _) => Accepted::Conflict,
+            }
+        });
+        Ok(accepted.collect())
+    }
+
+    fn entry(&self, setup: &Setup, update: &Update, key: Option<(&str, usize)>) -> Entry {
+        let (lanes, route) = match route(update, &setup.policies) {
+            Route::To(names) => (names, delivery::store::Route::Lanes),
+            Route::Unmatched => (Vec::new(), delivery::store::Route::Unmatched),
+            Route::Bypassed => (Vec::new(), delivery::store::Route::Bypassed),
+        };
+        let lanes = lanes.iter().filter_map(|name| setup.lanes.get(*name)).map(fan_out).collect();
+        let once = self.remembers.then(|| once(update, key));
+        Entry { message: message(update), lanes, once, route }
+    }
+
+    /// Takes messages in for one integration, whatever the policies say, and whether or not they came before; all are
+    /// accepted or none.
+    ///
+    /// # Errors
+    /// If the queue is full, the store does not take them, or the sender was shut down.
     pub async fn accept_for(&self, integration: &str, messages: Vec<Message>) -> Result<(), AcceptError> {
-        let lanes: Vec<_> = self.lanes.get(integration).copied().into_iter().collect();
-        self.engine.accept(messages.into_iter().map(|message| (message, lanes.clone())).collect()).await
+        let lanes: Vec<_> =
+            self.read(|setup| setup.lanes.get(integration).map(fan_out)).into_iter().collect();
+        let route = delivery::store::Route::Lanes;
+        let entry = |message| Entry { message, lanes: lanes.clone(), once: None, route };
+        self.engine.accept(messages.into_iter().map(entry).collect()).await?;
+        Ok(())
     }
 
-    /// The engine, to pause, resume and remove lanes.
+    /// The engine, to pause and resume lanes, and to look at them.
     #[must_use]
     pub const fn engine(&self) -> &Engine<Target> {
         &self.engine
@@ -101,4 +188,35 @@ impl Sender {
     pub async fn drained(&self) {
         self.engine.drained().await;
     }
+}
+
+fn fan_out((lane, integration): &(LaneId, Integration)) -> (LaneId, Coalesce) {
+    (*lane, integration.lane.coalesce)
+}
+
+/// What an update is known again by, and the digest of its body. Without a key of the caller's the body is part of the first,
+/// so that another body is another update and never a conflict.
+fn once(update: &Update, key: Option<(&str, usize)>) -> (Digest, Digest) {
+    let body = sha256(&[update.as_bytes()]);
+    let known_by = match key {
+        Some((key, index)) => sha256(&[b"key", key.as_bytes(), &index.to_le_bytes()]),
+        None => {
+            let (id, kind) = (update.id().unwrap_or_default(), update.alerttype().unwrap_or_default());
+            let count = update.raw(Field::UPDATECOUNT).unwrap_or_default().as_bytes();
+            sha256(&[b"event", id.as_bytes(), kind.as_bytes(), count, &body])
+        }
+    };
+    (known_by, body)
+}
+
+/// The lengths are part of it, so that no two lists of parts look alike.
+fn sha256(parts: &[&[u8]]) -> Digest {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in parts {
+        context.update(&part.len().to_le_bytes());
+        context.update(part);
+    }
+    let mut out = [0; 32];
+    out.copy_from_slice(context.finish().as_ref());
+    out
 }

@@ -10,8 +10,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use delivery::lane::{LaneSettings, Pace};
 use delivery::retry::RetryPolicy;
+use delivery::store::Coalesce;
 use delivery::target::address::Address;
 use delivery::target::credentials::Credentials;
+use delivery::target::guard::Guard;
 use delivery::target::headers::{HeaderError, HeaderList};
 use delivery::target::tls::{Tls, TlsError, TlsSettings, Trust};
 use delivery::target::{
@@ -51,6 +53,8 @@ pub struct Draft {
     pub concurrency: usize,
     /// Attempts a second; `None` for no limit.
     pub rate_per_second: Option<u32>,
+    /// Which addresses may be connected to; `None` for whatever the URL says.
+    pub guard: Option<Guard>,
     /// Whether superseded ongoing updates are spared.
     pub coalesce: bool,
     /// When to try again.
@@ -153,6 +157,7 @@ impl Draft {
             roots: None,
             concurrency: DEFAULT_CONCURRENCY,
             rate_per_second: None,
+            guard: None,
             coalesce: false,
             retry: RetryPolicy::standard(),
         }
@@ -170,6 +175,11 @@ impl Draft {
         let content_type = self.content_type(&mut mistakes);
         let tls = self.tls(&mut mistakes);
         let lane = self.lane(&mut mistakes);
+        if let (Some(address), Some(guard)) = (&address, &self.guard)
+            && let Ok(literal) = address.host().trim_matches(['[', ']']).parse()
+        {
+            keep(&mut mistakes, "url", guard.judge(literal));
+        }
         let names = FieldNames::compile(&self.field_names);
         let names = names.map_err(|RuleErrors(errors)| {
             mistakes.extend(errors.into_iter().map(|error| Mistake::new("field_names", error)));
@@ -195,6 +205,7 @@ impl Draft {
             headers,
             credentials,
             content_type,
+            guard: self.guard,
             tls,
             attempt_timeout,
             connect_timeout,
@@ -270,7 +281,8 @@ impl Draft {
         }
         let pace = self.rate_per_second.map(Pace::per_second).transpose();
         let pace = keep(mistakes, "rate_per_second", pace);
-        let (retry, coalesce) = (self.retry.clone(), self.coalesce);
+        let coalesce = if self.coalesce { Coalesce::Superseded } else { Coalesce::Nothing };
+        let retry = self.retry.clone();
         Some(LaneSettings { concurrency: concurrency?, pace: pace?, retry, coalesce })
     }
 }

@@ -4,6 +4,7 @@
 //! As typed, it is read by private twins of the real types; resolved, secrets come from where they are kept; used, it is
 //! integrations and policies that cannot be wrong.
 
+mod server;
 mod typed;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 use crate::integration::{Draft, Integration};
 use crate::policy::Policy;
+
+pub use server::{DEFAULT_DRAIN, DEFAULT_LISTEN, Guarding, Server};
 
 /// A commented configuration with every key and its default.
 pub const EXAMPLE: &str = include_str!("settings/example.toml");
@@ -29,6 +32,8 @@ pub struct Settings {
     pub integrations: BTreeMap<String, Integration>,
     /// Policies, in order.
     pub policies: Vec<Policy>,
+    /// How the server runs.
+    pub server: Server,
 }
 
 /// Why a configuration cannot be used: all mistakes, each with its place.
@@ -85,11 +90,12 @@ impl Source for System {
 }
 
 impl Settings {
-    /// Reads a configuration file; the files that it names are relative to its folder.
+    /// Reads a configuration file; the files that it names are relative to its folder. `guarding` says whether its
+    /// integrations may connect everywhere.
     ///
     /// # Errors
     /// All mistakes together.
-    pub fn read(path: &Path) -> Result<Self, SettingsError> {
+    pub fn read(path: &Path, guarding: Guarding) -> Result<Self, SettingsError> {
         let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
         let alone = |what| SettingsError {
             file: Some(path.to_path_buf()),
@@ -99,14 +105,15 @@ impl Settings {
         let system = System { folder };
         let text = system.file(name).map_err(alone)?;
         let text = String::from_utf8(text).map_err(|_| alone("it is not UTF-8".to_owned()))?;
-        Self::parse(&text, &system).map_err(|error| SettingsError { file: Some(path.to_path_buf()), ..error })
+        Self::parse(&text, &system, guarding)
+            .map_err(|error| SettingsError { file: Some(path.to_path_buf()), ..error })
     }
 
     /// Reads a configuration from its text.
     ///
     /// # Errors
     /// All mistakes together.
-    pub fn parse(text: &str, source: &impl Source) -> Result<Self, SettingsError> {
+    pub fn parse(text: &str, source: &impl Source, guarding: Guarding) -> Result<Self, SettingsError> {
         let typed =
             typed::parse(text).map_err(|mistake| SettingsError { file: None, mistakes: vec![mistake] })?;
         let mut mistakes = Vec::new();
@@ -118,7 +125,7 @@ impl Settings {
         for (name, integration) in typed.integrations {
             let line = Some(line_of(text, integration.span().start));
             let place = format!("integrations.{name}");
-            let checked = integration.into_inner().resolve(source).and_then(|draft: Draft| {
+            let checked = integration.into_inner().resolve(source, guarding).and_then(|draft: Draft| {
                 draft.check(&name).map_err(|mistakes| mistakes.0.iter().map(ToString::to_string).collect())
             });
             match checked {
@@ -154,8 +161,13 @@ impl Settings {
             }
             policies.push(policy);
         }
+        let server = typed.server.resolve(source).unwrap_or_else(|whats| {
+            let mistake = |what| Mistake { line: None, place: "server".to_owned(), what };
+            mistakes.extend(whats.into_iter().map(mistake));
+            Server::default()
+        });
         if mistakes.is_empty() {
-            Ok(Self { integrations, policies })
+            Ok(Self { integrations, policies, server })
         } else {
             Err(SettingsError { file: None, mistakes })
         }

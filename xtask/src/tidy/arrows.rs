@@ -49,11 +49,15 @@ const MODULES: &[(&str, &[Arrows])] = &[
             ("http", &["clock", "message", "outcome", "target", "tasks"]),
             ("retry", &["clock", "outcome"]),
             ("breaker", &["clock", "retry"]),
-            ("lane", &["breaker", "clock", "message", "outcome", "retry"]),
-            ("schedule", &["clock", "lane", "message", "outcome", "retry"]),
+            ("store", &["clock", "message", "retry"]),
+            ("lane", &["breaker", "clock", "outcome", "retry", "store"]),
+            ("schedule", &["clock", "lane", "outcome", "retry", "store"]),
             (
                 "engine",
-                &["clock", "http", "lane", "message", "outcome", "retry", "schedule", "target", "tasks"],
+                &[
+                    "breaker", "clock", "http", "lane", "message", "outcome", "retry", "schedule", "store",
+                    "target", "tasks",
+                ],
             ),
         ],
     ),

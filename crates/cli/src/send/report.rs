@@ -5,11 +5,10 @@ use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use delivery::engine::{AttemptReport, Observer};
-use delivery::lane::Settled;
 use delivery::message::Message;
 use delivery::outcome::{Attempt, Outcome, Response, TlsFault};
 use delivery::retry::{Disposition, Reason};
-use delivery::schedule::LaneId;
+use delivery::store::{LaneId, Settled};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use sender::Integration;
 use serde_json::{Value, json};
@@ -119,7 +118,8 @@ impl Report {
     }
 
     fn integration(&self, lane: LaneId) -> &str {
-        let index = usize::try_from(lane.0).unwrap_or(usize::MAX);
+        // Lanes are numbered from 1, in the order of the integrations.
+        let index = usize::try_from(lane.0).unwrap_or(usize::MAX).wrapping_sub(1);
         self.shared.integrations.get(index).map_or("", String::as_str)
     }
 
@@ -151,7 +151,7 @@ impl Observer for Watching {
         }
     }
 
-    fn settled(&mut self, lane: LaneId, message: &Message, settled: &Settled) {
+    fn settled(&mut self, lane: LaneId, message: Option<&Message>, settled: &Settled) {
         let mut state = self.0.state();
         state.sent += 1;
         state.delivered += u64::from(*settled == Settled::Delivered);
@@ -159,13 +159,17 @@ impl Observer for Watching {
         self.0.shared.bar.inc(1);
         // What ends without an attempt of its own has no line yet.
         let reason = match settled {
-            Settled::Dead(reason @ (Reason::Expired | Reason::LaneRemoved)) => reason.to_string(),
+            Settled::Dead(reason @ (Reason::Expired | Reason::LaneRemoved | Reason::Damaged)) => {
+                reason.to_string()
+            }
             Settled::Superseded => "superseded by a later update".to_owned(),
             Settled::Delivered | Settled::Dead(Reason::GaveUp | Reason::Unrenderable(_)) => return,
         };
-        let (bad, what) = (show::BAD, show::update(&message.body));
+        let what = message.map_or_else(|| "an update".to_owned(), |message| show::update(&message.body));
+        let bad = show::BAD;
         if self.0.shared.json {
-            let (integration, id) = (self.0.integration(lane), message.id.as_str());
+            let integration = self.0.integration(lane);
+            let id = message.map(|message| message.id.as_str());
             self.0.line(
                 &json!({ "integration": integration, "webhook_id": id, "result": "dead", "reason": reason })
                     .to_string(),

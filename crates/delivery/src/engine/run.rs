@@ -8,7 +8,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{AttemptReport, Command, LaneView, Opening, Limits, Observer, Place, Transport};
+use super::{AttemptReport, Command, LaneView, Limits, Observer, Opening, Place, Transport};
 use crate::clock::{Clock, Timestamp};
 use crate::lane::{Claimed, Lane};
 use crate::message::Message;
@@ -17,7 +17,8 @@ use crate::retry::{Die, Disposition, Reason};
 use crate::schedule::{Action, Schedule};
 use crate::store::desk::Desk;
 use crate::store::{
-    AppendedBatch, AttemptRecord, Claim, DeliveryId, Disposal, Fault, Finish, Finished, LaneId, LaneRecord, Settled, Store, Swept,
+    AppendedBatch, AttemptRecord, Claim, DeliveryId, Disposal, Fault, Finish, Finished, LaneId, LaneRecord,
+    Settled, Store, Swept,
 };
 use crate::tasks::TaskSet;
 
@@ -302,7 +303,8 @@ impl<X: Transport, O: Observer> Loop<X, O> {
     }
 
     fn start(&mut self, lane: LaneId, delivery: DeliveryId) {
-        let (Some(message), Some(target)) = (self.held.get(&(lane, delivery)), self.targets.get(&lane)) else {
+        let (Some(message), Some(target)) = (self.held.get(&(lane, delivery)), self.targets.get(&lane))
+        else {
             return;
         };
         let (message, target) = (Arc::clone(message), Arc::clone(target));
@@ -342,9 +344,12 @@ impl<X: Transport, O: Observer> Loop<X, O> {
         self.attempts.stop();
         // The store answers in order: when this is answered, so is all before it.
         let (done, all_done) = oneshot::channel();
-        self.desk.ask(|_| Ok(()), move |_| {
-            let _ = done.send(());
-        });
+        self.desk.ask(
+            |_| Ok(()),
+            move |_| {
+                let _ = done.send(());
+            },
+        );
         tokio::select! {
             _ = all_done => {}
             () = self.clock.sleep_until(end.after(Duration::from_secs(1))) => {}
@@ -353,12 +358,7 @@ impl<X: Transport, O: Observer> Loop<X, O> {
 }
 
 /// What the history keeps of an attempt.
-fn record(
-    number: u32,
-    at: Timestamp,
-    attempt: &Attempt,
-    disposition: &Disposition,
-) -> AttemptRecord {
+fn record(number: u32, at: Timestamp, attempt: &Attempt, disposition: &Disposition) -> AttemptRecord {
     let word = match disposition {
         Disposition::Delivered => "delivered",
         Disposition::Repeat | Disposition::Retry(_) | Disposition::Dead(_) => attempt.outcome.word(),

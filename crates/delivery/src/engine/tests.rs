@@ -4,10 +4,10 @@ use bytes::Bytes;
 
 use super::*;
 use crate::message::{MessageId, OrderKey};
-use crate::store::memory::MemoryStore;
-use crate::store::{Coalesce, Route};
 use crate::outcome::{Answer, Outcome, Timings};
 use crate::retry::{Reason, RetryPolicy};
+use crate::store::memory::MemoryStore;
+use crate::store::{Coalesce, Route};
 
 /// Answers with a status a lane, or what a script of statuses says first.
 struct Scripted(Mutex<Vec<u16>>);

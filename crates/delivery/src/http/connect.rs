@@ -20,6 +20,7 @@ use super::{MAX_HEAD, MAX_HEADERS};
 use crate::outcome::{Connection, Phase, Timings, TlsFault, Unreachable};
 use crate::target::Target;
 use crate::target::address::Address;
+use crate::target::guard::Guard;
 use crate::target::tls::fault;
 use crate::tasks::spawn;
 
@@ -43,7 +44,7 @@ pub(super) async fn connect(
 ) -> Result<Live, Failure> {
     let parts = target.parts();
     *phase = Phase::Resolve;
-    let addresses = resolve(&parts.address).await?;
+    let addresses = resolve(&parts.address, parts.guard.as_ref()).await?;
     *phase = Phase::Connect;
     let (stream, peer) = first_that_connects(&addresses, parts.connect_timeout).await?;
     timings.connect = Some(elapsed());
@@ -69,12 +70,17 @@ pub(super) async fn connect(
     shake_hands(stream, facts).await
 }
 
-/// All addresses of the host. The network guard of the server takes its place here, between the name and the socket.
-async fn resolve(address: &Address) -> Result<Vec<SocketAddr>, Failure> {
+/// All addresses of the host, each of which the guard lets pass. What is returned here is what is connected to: a name that
+/// resolves otherwise a moment later changes nothing.
+async fn resolve(address: &Address, guard: Option<&Guard>) -> Result<Vec<SocketAddr>, Failure> {
     let found = tokio::net::lookup_host((address.host(), address.port())).await;
     let found: Vec<_> = found.map(|found| found.take(MAX_ADDRESSES).collect()).unwrap_or_default();
     if found.is_empty() {
         return Err(Failure::Unreachable(Unreachable::NameNotFound(address.host().to_owned())));
+    }
+    if let Some(guard) = guard {
+        let blocked = found.iter().find_map(|found| guard.judge(found.ip()).err());
+        blocked.map_or(Ok(()), |blocked| Err(Failure::Unreachable(Unreachable::Blocked(blocked))))?;
     }
     Ok(found)
 }

@@ -82,7 +82,8 @@ fn an_outage_is_probed_and_its_end_releases_what_waited() {
 
 #[test]
 fn an_open_breaker_is_open_again_after_a_restart() {
-    let state = LaneState { open: Some((after(1000), Duration::from_secs(4))), epoch: 7, ..LaneState::default() };
+    let state =
+        LaneState { open: Some((after(1000), Duration::from_secs(4))), epoch: 7, ..LaneState::default() };
     let record = LaneRecord { id: LaneId(1), name: "a".to_owned(), state, backlog: 3, oldest: Some(NOW) };
     let mut lane = Lane::new(LaneSettings::default(), &record, NOW);
     assert_eq!(lane.state(), state);

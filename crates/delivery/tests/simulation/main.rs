@@ -3,6 +3,8 @@
 //!
 //! `cargo xtask simulate [SEEDS [FIRST]]` plays many; here a few are a test.
 
+#![expect(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
+
 mod world;
 
 use std::collections::BTreeMap;
@@ -38,7 +40,11 @@ fn promises_hold_whatever_happens() {
         let scale = if seed % 1000 == 0 { Scale::Large } else { Scale::Small };
         let report = World::play(seed, scale);
         if seed % 100 == 0 && scale == Scale::Small {
-            assert_eq!(report.trace, World::play(seed, scale).trace, "seed {seed} does not reproduce its run");
+            assert_eq!(
+                report.trace,
+                World::play(seed, scale).trace,
+                "seed {seed} does not reproduce its run"
+            );
         }
         for (what, count) in report.seen {
             *seen.entry(what).or_default() += count;
@@ -49,7 +55,9 @@ fn promises_hold_whatever_happens() {
     }
     println!("{seeds} seeds from {first}: every promise held");
     // A simulation that never gets somewhere proves nothing about that place.
-    for what in ["delivered", "superseded", "dead", "crashes", "restarts with an open breaker", "probes", "throttled"] {
+    for what in
+        ["delivered", "superseded", "dead", "crashes", "restarts with an open breaker", "probes", "throttled"]
+    {
         assert!(seen.get(what).is_some_and(|count| *count > 0), "no run came to: {what}");
     }
 }

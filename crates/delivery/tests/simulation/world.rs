@@ -1,23 +1,26 @@
-//! The world that is simulated: time that jumps, receivers, a store whose commits take a while, and the law book.
+//! The world that is simulated: time that jumps, receivers, and a store whose commits take a while.
+
+mod laws;
+mod receivers;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, VecDeque};
 use std::num::NonZeroUsize;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
 use delivery::clock::Timestamp;
 use delivery::lane::{LaneSettings, Pace};
 use delivery::message::{Message, MessageId, OrderKey};
-use delivery::outcome::{Answer, Outcome, Phase, RetryAfter, Unreachable};
-use delivery::retry::{Die, Reason, RetryPolicy};
+use delivery::retry::{Reason, RetryPolicy};
 use delivery::schedule::{Action, Schedule};
 use delivery::store::memory::MemoryStore;
 use delivery::store::{
-    Coalesce, DeliveryId, Disposal, Entry, Finish, Gate, LaneId, LaneRecord, LaneState, Route, Settled, Store,
-    Wanted,
+    Coalesce, DeliveryId, Disposal, Entry, Finish, Gate, LaneId, LaneRecord, LaneState, Route, Store, Wanted,
 };
 use fastrand::Rng;
+
+use receivers::{MOODS, Mood};
 
 /// How large a world is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -55,16 +58,6 @@ enum Request {
     Sweep(LaneId, Timestamp),
     Save(LaneId, LaneState),
 }
-
-/// How a receiver answers now: one of these statuses; 0 does not answer for long, 1 refuses, 2 resets, 3 is unsent.
-type Mood = &'static [u16];
-
-const MOODS: &[Mood] = &[
-    &[200], &[200], &[200, 204, 500], &[500], &[503, 429], &[400, 200], &[1], &[0, 200], &[2, 301, 599], &[410, 200], &[3, 200],
-];
-
-/// A time-out of a receiver that does not answer, in milliseconds.
-const HANG: u64 = 15_000;
 
 struct Lane {
     id: LaneId,
@@ -116,7 +109,8 @@ impl World {
             world.change_settings(lane);
             world.lanes[lane].mood = MOODS[rng.usize(0..MOODS.len())];
         }
-        world.limit(NonZeroUsize::new(rng.usize(1..12) * if scale == Scale::Large { 20 } else { 1 }).unwrap());
+        world
+            .limit(NonZeroUsize::new(rng.usize(1..12) * if scale == Scale::Large { 20 } else { 1 }).unwrap());
         let arrivals = if scale == Scale::Small { rng.usize(1..120) } else { lanes * 4 };
         let span = rng.u64(1..200_000);
         for _ in 0..arrivals {
@@ -352,65 +346,6 @@ impl World {
         self.schedule.added(id, 1, batch.superseded.len() as u64, self.now);
     }
 
-    /// Enters in the account what the store settled.
-    fn read_settled(&mut self) {
-        let news = self.store.settled()[self.read..].to_vec();
-        self.read += news.len();
-        for (lane, id, settled) in news {
-            let key = self.keys[&(lane, id)].clone();
-            let queue = self.unsettled.get_mut(&(lane, key)).unwrap();
-            let position = queue.iter().position(|other| *other == id).expect("it is settled twice");
-            queue.remove(position);
-            let index = self.index(lane);
-            self.lanes[index].busy -= 1;
-            match settled {
-                Settled::Delivered => {
-                    assert!(self.received.contains(&(lane, id)), "{lane} {id:?} was never received");
-                    self.lanes[index].delivered += 1;
-                    self.note("delivered");
-                }
-                Settled::Superseded => self.note("superseded"),
-                Settled::Dead(_) => self.note("dead"),
-            }
-        }
-    }
-
-    fn attempt_ends(&mut self, life: u32, lane: LaneId, id: DeliveryId, status: u16) {
-        let index = self.index(lane);
-        if (200..300).contains(&status) {
-            // Whoever hears of it: the receiver has it.
-            self.received.insert((lane, id));
-        }
-        if life != self.life {
-            return;
-        }
-        self.lanes[index].in_flight.remove(&id);
-        let retry_after = (status == 429).then_some(RetryAfter::Seconds(2));
-        if matches!(status, 429 | 503) {
-            self.note("throttled");
-            let pause = Duration::from_secs(if status == 429 { 2 } else { 1 });
-            let until = self.now.after(pause);
-            self.lanes[index].throttled_until = self.lanes[index].throttled_until.max(until);
-        }
-        let outcome = match status {
-            0 => Outcome::TimedOut(Phase::ResponseHead),
-            1 => Outcome::Unreachable(Unreachable::Refused(([127, 0, 0, 1], 1).into())),
-            2 => Outcome::Broken { phase: Phase::Request, reason: String::new() },
-            3 => Outcome::Unsent,
-            code => Outcome::Answered(Answer { status: http::StatusCode::from_u16(code).unwrap(), retry_after }),
-        };
-        let die = Die::new(self.rng.f64());
-        let now = self.now;
-        let finished = self.schedule.finished(lane, id, &outcome, now, UNIX_EPOCH, die).expect("it is under way");
-        if finished.disabled {
-            self.lanes[index].gate_closed = true;
-            self.note("disabled");
-        }
-        if let Some(disposal) = finished.disposal {
-            self.finish(lane, id, finished.attempt, disposal);
-        }
-    }
-
     fn finish(&mut self, lane: LaneId, id: DeliveryId, attempts: u32, disposal: Disposal) {
         self.ask(Request::Finish(Finish { lane, id, attempts, disposal, attempt: None, now: self.now }));
     }
@@ -437,54 +372,5 @@ impl World {
             self.order += 1;
             self.events.push(Reverse((at, self.order, Event::Wake)));
         }
-    }
-
-    /// Every law about a start is read here.
-    fn start(&mut self, lane: LaneId, id: DeliveryId) {
-        let key = self.keys[&(lane, id)].clone();
-        let queue = &self.unsettled[&(lane, key.clone())];
-        assert_eq!(queue.front(), Some(&id), "{lane}: an earlier one of its key is not settled");
-        let busy = self.lanes.iter().filter(|lane| lane.busy > 0).count();
-        let total: usize = self.lanes.iter().map(|lane| lane.in_flight.len()).sum();
-        assert!(total < self.limit.get(), "more than the global limit");
-        let index = self.index(lane);
-        let (now, share) = (self.now, (self.limit.get() / busy.max(1)).max(1));
-        let here = &mut self.lanes[index];
-        assert!(here.in_flight.insert(id), "it is under way already");
-        assert!(here.in_flight.len() <= here.settings.concurrency.get(), "more than the lane's concurrency");
-        assert!(here.in_flight.len() <= share, "more than the lane's share");
-        assert!(!here.gate_closed, "the lane is closed");
-        assert!(here.throttled_until <= now || self.life > 0, "the lane is throttled");
-        here.starts.push_back(now);
-        while here.starts.front().is_some_and(|start| now.since(*start) >= Duration::from_secs(1)) {
-            here.starts.pop_front();
-        }
-        if let Some(pace) = &here.settings.pace {
-            // A burst of a second's worth, and a second's worth that flows in: twice the rate in any second.
-            let most = 2 * usize::try_from(pace.rate()).unwrap();
-            assert!(here.starts.len() <= most || self.life > 0, "faster than the lane's pace");
-        }
-        let mood = here.mood;
-        let status = *self.scripts.get(&(lane, key)).unwrap_or(&mood[self.rng.usize(0..mood.len())]);
-        let millis = if status == 0 { HANG } else { self.rng.u64(0..40) };
-        let life = self.life;
-        self.at(millis, Event::AttemptEnds { life, lane, id, status });
-    }
-
-    /// Every receiver is well again, every lane open: now everything settles, in bounded time.
-    fn heal(&mut self) {
-        self.healed = true;
-        for lane in 0..self.lanes.len() {
-            self.lanes[lane].mood = &[200];
-            self.happen(Event::Gate { lane, open: true });
-        }
-        self.step();
-        let deadline = self.now.after(Duration::from_secs(2 * 86_400));
-        while !(self.schedule.is_empty() && self.requests.is_empty()) {
-            assert!(!self.events.is_empty() && self.now < deadline, "something is never settled");
-            self.next();
-        }
-        let left: usize = self.unsettled.values().map(VecDeque::len).sum();
-        assert_eq!(left, 0, "accepted, and neither delivered nor superseded nor dead");
     }
 }

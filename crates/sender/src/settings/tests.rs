@@ -15,14 +15,14 @@ impl Source for Table {
 
 fn credentials(password: &str) -> String {
     let text = format!("[integrations.a]\nurl = \"http://a/\"\nusername = \"u\"\npassword = {password}\n");
-    let settings = Settings::parse(&text, &Table).unwrap();
+    let settings = Settings::parse(&text, &Table, Guarding::Off).unwrap();
     let credentials = settings.integrations["a"].target.parts().credentials.clone().unwrap();
     credentials.header_value().to_str().unwrap().to_owned()
 }
 
 #[test]
 fn the_example_is_right_and_names_every_default() {
-    let settings = Settings::parse(EXAMPLE, &Table).unwrap();
+    let settings = Settings::parse(EXAMPLE, &Table, Guarding::Off).unwrap();
     let integration = &settings.integrations["siem"];
     assert_eq!(integration.lane.retry, delivery::retry::RetryPolicy::standard());
     assert_eq!(integration.lane.concurrency.get(), crate::integration::DEFAULT_CONCURRENCY);
@@ -60,7 +60,7 @@ integrations = ["a", "c"]
 
 [[policies]]
 "#;
-    let error = Settings::parse(text, &Table).unwrap_err();
+    let error = Settings::parse(text, &Table, Guarding::Off).unwrap_err();
     assert_eq!(
         error.to_string().lines().collect::<Vec<_>>(),
         [
@@ -81,7 +81,7 @@ fn what_toml_or_the_schema_refuses_has_its_line() {
         ("[integrations.a]\nurl = \"http://a\"\nattempt_timeout = \"soon\"", "3: \"soon\" is no duration"),
         ("[integrations.a", "1:"),
     ] {
-        let error = Settings::parse(text, &Table).unwrap_err().to_string();
+        let error = Settings::parse(text, &Table, Guarding::Off).unwrap_err().to_string();
         assert!(error.starts_with(&format!("configuration:{message}")), "{error}");
     }
 }

@@ -1,17 +1,21 @@
 //! The configuration as it is typed: private twins that TOML is read into, and what they resolve to.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use delivery::engine::Limits;
 use delivery::retry::{DEFAULT_DELAYS, DEFAULT_EXPIRY, DEFAULT_RETRY_AFTER_CAP, RetryPolicy};
+use delivery::store::sqlite::Retention;
+use delivery::target::guard::Guard;
 use payload::Rule;
 use payload::value::Json;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Mistake, Source, line_of};
+use super::{Guarding, Mistake, Server, Source, line_of};
 use crate::integration::{Draft, Headers};
 use crate::policy::Policy;
 
@@ -19,11 +23,14 @@ pub(super) struct Typed {
     pub(super) integrations: BTreeMap<String, Spanned<TypedIntegration>>,
     pub(super) names: Vec<String>,
     pub(super) policies: Vec<Spanned<TypedPolicy>>,
+    pub(super) server: TypedServer,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TypedFile {
+    #[serde(default)]
+    server: TypedServer,
     #[serde(default)]
     integrations: BTreeMap<String, Spanned<TypedIntegration>>,
     #[serde(default)]
@@ -52,6 +59,8 @@ pub(super) struct TypedIntegration {
     #[serde(default)]
     http2: bool,
     ca_file: Option<PathBuf>,
+    #[serde(default)]
+    allow: Vec<String>,
     concurrency: Option<usize>,
     rate_per_second: Option<u32>,
     #[serde(default)]
@@ -74,7 +83,7 @@ impl Default for TypedHeaders {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "a password is a text, { env = \"VARIABLE\" } or { file = \"path\" }")]
+#[serde(untagged, expecting = "a secret is a text, { env = \"VARIABLE\" } or { file = \"path\" }")]
 enum Secret {
     InPlace(String),
     Variable { env: String },
@@ -145,15 +154,15 @@ pub(super) fn parse(text: &str) -> Result<Typed, Mistake> {
         what: error.message().to_owned(),
     })?;
     let names = file.integrations.keys().cloned().collect();
-    Ok(Typed { integrations: file.integrations, names, policies: file.policies })
+    Ok(Typed { integrations: file.integrations, names, policies: file.policies, server: file.server })
 }
 
 impl TypedIntegration {
     /// Fetches what is kept elsewhere.
-    pub(super) fn resolve(self, source: &impl Source) -> Result<Draft, Vec<String>> {
+    pub(super) fn resolve(self, source: &impl Source, guarding: Guarding) -> Result<Draft, Vec<String>> {
         let mut mistakes = Vec::new();
         let mut draft = Draft::new(&self.url);
-        draft.password = secret(&self.password, source).unwrap_or_else(|mistake| {
+        draft.password = secret("password", &self.password, source).unwrap_or_else(|mistake| {
             mistakes.push(mistake);
             SecretString::from("")
         });
@@ -166,6 +175,10 @@ impl TypedIntegration {
         match self.retry.resolve() {
             Ok(retry) => draft.retry = retry,
             Err(error) => mistakes.push(format!("retry: {error}")),
+        }
+        match Guard::new(&self.allow) {
+            Ok(guard) => draft.guard = (guarding == Guarding::Public).then_some(guard),
+            Err(wrong) => mistakes.extend(wrong.iter().map(|error| format!("allow: {error}"))),
         }
         draft.field_names = rules(&self.field_names, &self.constants, &mut mistakes);
         draft.headers = match self.headers {
@@ -187,18 +200,62 @@ impl TypedIntegration {
     }
 }
 
-fn secret(secret: &Secret, source: &impl Source) -> Result<SecretString, String> {
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TypedServer {
+    listen: Option<String>,
+    token: Option<Secret>,
+    in_flight: Option<NonZeroUsize>,
+    backlog: Option<u64>,
+    history_age: Option<Time>,
+    history_mib: Option<u64>,
+    drain: Option<Time>,
+}
+
+impl TypedServer {
+    pub(super) fn resolve(self, source: &impl Source) -> Result<Server, Vec<String>> {
+        let default = Server::default();
+        let token = self.token.map(|token| secret("token", &token, source)).transpose();
+        let token = token.map_err(|mistake| vec![mistake])?;
+        if token.as_ref().is_some_and(|token| token.expose_secret().len() < MIN_TOKEN) {
+            return Err(vec![format!(
+                "token: it is shorter than {MIN_TOKEN} characters, so it could be guessed"
+            )]);
+        }
+        Ok(Server {
+            listen: self.listen.unwrap_or(default.listen),
+            token,
+            limits: Limits {
+                in_flight: self.in_flight.unwrap_or(default.limits.in_flight),
+                backlog: self.backlog.unwrap_or(default.limits.backlog),
+            },
+            retention: Retention {
+                age: self.history_age.map_or(default.retention.age, |time| time.0),
+                bytes: self
+                    .history_mib
+                    .map_or(default.retention.bytes, |mib| mib.saturating_mul(1024 * 1024)),
+            },
+            drain: self.drain.map_or(default.drain, |time| time.0),
+        })
+    }
+}
+
+/// The shortest token, in characters.
+const MIN_TOKEN: usize = 16;
+
+/// Fetches a secret from where it is kept; `name` is its key.
+fn secret(name: &str, secret: &Secret, source: &impl Source) -> Result<SecretString, String> {
     match secret {
         Secret::InPlace(text) => Ok(SecretString::from(text.as_str())),
         Secret::Variable { env } => source
             .variable(env)
             .map(SecretString::from)
-            .ok_or_else(|| format!("password: the environment variable {env} is not set")),
+            .ok_or_else(|| format!("{name}: the environment variable {env} is not set")),
         Secret::File { file } => {
             let read = source
                 .file(file)
                 .and_then(|bytes| String::from_utf8(bytes).map_err(|_| "not UTF-8".to_owned()));
-            let text = read.map_err(|error| format!("password: {}: {error}", file.display()))?;
+            let text = read.map_err(|error| format!("{name}: {}: {error}", file.display()))?;
             // Editors end a file with a line break, which is not part of the password.
             Ok(SecretString::from(
                 text.strip_suffix('\n').map_or(text.as_str(), |line| line.trim_end_matches('\r')),
