@@ -64,7 +64,7 @@ pub(crate) fn send<F: FnOnce(&mut Draft)>(
     let (seen, updates) = (Seen::default(), updates.to_vec());
     async move {
         let sender = Sender::start(&[integration], vec![policy], 1, seen.clone()).await;
-        sender.accept(&updates, None).await.unwrap();
+        sender.accept(&updates).await.unwrap();
         tokio::time::timeout(LIMIT, sender.drained()).await.expect("everything is settled in time");
         let attempts = std::mem::take(&mut *seen.attempts.lock().unwrap());
         assert_eq!(seen.settled.lock().unwrap().len(), updates.len(), "each update is settled once");

@@ -14,6 +14,7 @@ const FORBIDDEN: &[(&str, &str)] = &[
     ("fusion-webhook-delivery", "fusion-webhook-receiver"),
     ("fusion-webhook-receiver", "fusion-webhook-delivery"),
     ("fusion-webhook-sender", "fusion-webhook-receiver"),
+    ("fusion-webhook-portal", "fusion-webhook-receiver"),
     ("xtask", "fusion-webhook-payload"),
     ("xtask", "fusion-webhook-delivery"),
     ("xtask", "fusion-webhook-receiver"),

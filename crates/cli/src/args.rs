@@ -21,6 +21,22 @@ pub(crate) enum Command {
     Send(Box<Send>),
     /// Receive updates, check every request, and say what was found
     Receive(Box<Receive>),
+    /// Run the server: take updates in over HTTP, keep them on disk, deliver them
+    Serve(Box<Serve>),
+    /// Say how a running server is
+    Status(Server),
+    /// List, show and resend deliveries of a running server
+    #[command(subcommand)]
+    Deliveries(Deliveries),
+    /// List and resend what a running server gave up
+    #[command(subcommand)]
+    Dead(Dead),
+    /// List, pause, resume and test the integrations of a running server
+    #[command(subcommand)]
+    Integrations(Integrations),
+    /// Look at a store on disk
+    #[command(subcommand)]
+    Store(Store),
     /// Play the lives of several events between a sender and a receiver of this program
     Demo(Demo),
     /// Say whether a configuration is valid, and show exactly what would be sent; sends nothing
@@ -36,7 +52,7 @@ pub(crate) enum Command {
 #[derive(Args, Debug)]
 pub(crate) struct TargetArguments {
     /// The URL to POST to
-    #[arg(long, conflicts_with = "config", required_unless_present = "config")]
+    #[arg(long, conflicts_with = "config", required_unless_present_any = ["config", "server"])]
     pub(crate) url: Option<String>,
     /// A configuration file (TOML)
     #[arg(long, value_name = "FILE")]
@@ -99,6 +115,12 @@ pub(crate) struct Send {
     /// Try again for so long, such as 2m; without it each update has one attempt
     #[arg(long, value_name = "TIME", value_parser = sender::duration)]
     pub(crate) retry_for: Option<Duration>,
+    /// Hand the updates to the running server at this URL, which sends them by its policies
+    #[arg(long, value_name = "URL", conflicts_with_all = ["url", "config", "retry_for", "as_is"])]
+    pub(crate) server: Option<String>,
+    /// The server's bearer token
+    #[arg(long, env = "FUSION_WEBHOOK_TOKEN", hide_env_values = true, requires = "server")]
+    pub(crate) token: Option<String>,
     /// Send each file as it is, as one body, without reading it: to see what a receiver says of a broken one
     #[arg(long)]
     pub(crate) as_is: bool,
@@ -172,4 +194,167 @@ pub(crate) struct Demo {
     /// The same seed plays the same events
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Serve {
+    /// Where the API listens; port 0 takes a free one [default: 127.0.0.1:8090]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<String>,
+    /// The folder of the store; it is made if there is none
+    #[arg(long, value_name = "DIR", default_value = "fusion-webhook-data")]
+    pub(crate) data: PathBuf,
+    /// The configuration file (TOML); a change of it is taken over, and so is SIGHUP
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Let integrations connect to private addresses and to this machine, for a try on a laptop
+    #[arg(long)]
+    pub(crate) allow_private: bool,
+    /// Take updates from standard input too, one JSON object a line
+    #[arg(long)]
+    pub(crate) stdin: bool,
+    /// The bearer token of the API, beyond loopback needed
+    #[arg(long, env = "FUSION_WEBHOOK_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+    /// How much the log on standard error tells
+    #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = ["error", "warn", "info", "debug", "trace"])]
+    pub(crate) log: String,
+    /// Write the log as JSON, one object a line
+    #[arg(long)]
+    pub(crate) log_json: bool,
+}
+
+/// A running server.
+#[derive(Args, Debug)]
+pub(crate) struct Server {
+    /// The server's URL
+    #[arg(long, value_name = "URL", env = "FUSION_WEBHOOK_SERVER", default_value = "http://127.0.0.1:8090")]
+    pub(crate) server: String,
+    /// The server's bearer token
+    #[arg(long, env = "FUSION_WEBHOOK_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+    /// Print the server's answer as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Which deliveries are meant.
+#[derive(Args, Debug)]
+pub(crate) struct Filter {
+    /// Of this integration
+    #[arg(long, value_name = "NAME")]
+    pub(crate) integration: Option<String>,
+    /// Of this event
+    #[arg(long, value_name = "ID")]
+    pub(crate) event: Option<String>,
+    /// Accepted then or later, such as 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Deliveries {
+    /// List deliveries, newest first
+    List {
+        #[command(flatten)]
+        filter: Filter,
+        /// In this state
+        #[arg(long, value_parser = ["pending", "delivered", "superseded", "dead"])]
+        state: Option<String>,
+        /// At most so many
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Show one delivery with its attempts and its body
+    Show {
+        /// As listed: integration/number
+        delivery: String,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Send a settled delivery again, at once
+    Resend {
+        /// As listed: integration/number
+        delivery: String,
+        #[command(flatten)]
+        server: Server,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Dead {
+    /// List what was given up, newest first
+    List {
+        #[command(flatten)]
+        filter: Filter,
+        /// At most so many
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Send all of it again that the filter names
+    Resend {
+        #[command(flatten)]
+        filter: Filter,
+        #[command(flatten)]
+        server: Server,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Integrations {
+    /// List integrations with what waits for them
+    List(Server),
+    /// Start no more attempts
+    Pause {
+        /// The integration
+        name: String,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Go on, also after a 410
+    Resume {
+        /// The integration
+        name: String,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Send the documentation page's sample, once, past the queue
+    Test {
+        /// The integration
+        name: String,
+        #[command(flatten)]
+        server: Server,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Store {
+    /// Verify every record of a store, also of one in use; changes nothing
+    Check {
+        /// The folder of the store
+        #[arg(long, value_name = "DIR", default_value = "fusion-webhook-data")]
+        data: PathBuf,
+        /// Print the report as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Put damaged records aside, so that the rest goes on; the server must not run
+    Scrub {
+        /// The folder of the store
+        #[arg(long, value_name = "DIR", default_value = "fusion-webhook-data")]
+        data: PathBuf,
+    },
+    /// Print what is not settled, one JSON object a line
+    Export {
+        /// The folder of the store
+        #[arg(long, value_name = "DIR", default_value = "fusion-webhook-data")]
+        data: PathBuf,
+        /// Print what was given up instead
+        #[arg(long)]
+        dead: bool,
+    },
 }

@@ -12,3 +12,9 @@ pub(crate) fn wall() -> SystemTime {
 pub(crate) fn unix_seconds() -> u64 {
     wall().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
+
+/// Lets a while pass.
+#[expect(clippy::disallowed_methods, reason = "this is the named file that waits for time to pass")]
+pub(crate) async fn sleep(pause: std::time::Duration) {
+    tokio::time::sleep(pause).await;
+}

@@ -38,7 +38,7 @@ pub(crate) async fn demo(arguments: Demo) -> Result<ExitCode, Failure> {
     let mut sent = 0;
     for event in Play::new(arguments.seed, arguments.events.into(), clock::unix_seconds()) {
         let update = event.to_update().map_err(|error| Failure::cannot_run(error.to_string()))?;
-        let accepted = sender.accept(&[update], None).await;
+        let accepted = sender.accept(&[update]).await;
         accepted.map_err(|error| Failure::cannot_run(error.to_string()))?;
         sent += 1;
     }

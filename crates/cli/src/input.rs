@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use payload::check::Weight;
 use payload::{FieldNames, Update};
-use serde_json::value::RawValue;
 
 use crate::exit::Failure;
 use crate::show;
@@ -39,15 +38,15 @@ pub(crate) fn updates(files: &[PathBuf], names: &FieldNames) -> Result<Vec<Updat
     let mut wrong = Vec::new();
     for file in files {
         let bytes = read(file)?;
-        let texts =
-            split(&bytes).map_err(|error| Failure::wrong_input(format!("error: {}: {error}", name(file))))?;
+        let texts = payload::split(&bytes)
+            .map_err(|error| Failure::wrong_input(format!("error: {}: {error}", name(file))))?;
         if texts.is_empty() {
             return Err(Failure::wrong_input(format!("error: {}: there is no update in it", name(file))));
         }
         let many = texts.len() > 1;
         for (number, text) in (1..).zip(texts) {
             let place = if many { format!("{}, update {number}", name(file)) } else { name(file) };
-            match Update::parse(text) {
+            match Update::parse(text.to_vec()) {
                 Ok(update) => {
                     let (errors, warnings) = findings(&update, names);
                     wrong.extend(errors.iter().map(|error| format!("error: {place}: {error}")));
@@ -79,46 +78,4 @@ fn findings(update: &Update, names: &FieldNames) -> (Vec<String>, Vec<String>) {
         findings.iter().map(|finding| show::printable(&finding.to_string()).into_owned()).collect()
     };
     (texts(errors), texts(warnings))
-}
-
-/// The texts of the updates in a file. A file with one broken object is one text, whose reading tells what is wrong.
-fn split(bytes: &[u8]) -> Result<Vec<Vec<u8>>, String> {
-    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
-    if first == Some(&b'[') {
-        let items: Vec<&RawValue> = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-        return Ok(items.into_iter().map(|item| item.get().as_bytes().to_vec()).collect());
-    }
-    let mut texts = Vec::new();
-    for item in serde_json::Deserializer::from_slice(bytes).into_iter::<&RawValue>() {
-        match item {
-            Ok(item) => texts.push(item.get().as_bytes().to_vec()),
-            Err(_) if texts.is_empty() => return Ok(vec![bytes.to_vec()]),
-            Err(error) => return Err(format!("after {} updates: {error}", texts.len())),
-        }
-    }
-    Ok(texts)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn updates_come_as_one_object_an_array_or_a_stream() {
-        for (text, count) in [
-            ("", 0),
-            ("  \n", 0),
-            ("{}", 1),
-            ("{\n}\n", 1),
-            ("[{}, {},{}]", 3),
-            ("[]", 0),
-            ("{}\n{}\n\n{}", 3),
-            ("{} {}", 2),
-            ("{\"broken\":", 1),
-        ] {
-            assert_eq!(split(text.as_bytes()).map(|texts| texts.len()), Ok(count), "{text:?}");
-        }
-        assert!(split(b"{}\n{\"a\":").unwrap_err().starts_with("after 1 updates: EOF"));
-        assert!(split(b"[{},").is_err());
-    }
 }

@@ -3,14 +3,18 @@
 //! It reads what a person typed, hands it to the libraries, and shows what they say. Decisions live in them, not here.
 
 mod args;
+mod ask;
 mod check;
 mod clock;
 mod demo;
 mod exit;
 mod input;
+mod operate;
 mod receive;
 mod send;
+mod serve;
 mod show;
+mod store;
 mod target;
 
 use std::process::ExitCode;
@@ -30,8 +34,15 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
+        Command::Send(send) if send.server.is_some() => send::hand_over(&send),
         Command::Send(send) => runtime()?.block_on(send::send(send)),
         Command::Receive(receive) => runtime()?.block_on(receive::receive(receive)),
+        Command::Serve(serve) => runtime()?.block_on(serve::serve(serve)),
+        Command::Status(server) => operate::status(&server),
+        Command::Deliveries(what) => operate::deliveries(what),
+        Command::Dead(what) => operate::dead(what),
+        Command::Integrations(what) => operate::integrations(what),
+        Command::Store(what) => store::store(what),
         Command::Demo(demo) => runtime()?.block_on(demo::demo(demo)),
         Command::Check(check) => check::check(&check),
         Command::Completions { shell } => {

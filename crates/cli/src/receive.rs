@@ -50,7 +50,7 @@ fn println(line: &str) {
 }
 
 /// Until Ctrl-C or a termination signal.
-async fn stopped() {
+pub(crate) async fn stopped() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

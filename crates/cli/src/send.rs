@@ -1,5 +1,6 @@
 //! `send`: hands updates to the sender, shows what becomes of each, and exits with 0 only if all arrived.
 
+mod hand_over;
 mod report;
 
 use std::process::ExitCode;
@@ -20,6 +21,7 @@ use crate::exit::{Failure, NOT_ALL_WELL};
 use crate::input;
 use crate::target::{Destination, destination};
 
+pub(crate) use hand_over::hand_over;
 use report::Report;
 
 /// How many updates are handed over before waiting for them; far below what the queue holds.
@@ -92,7 +94,7 @@ async fn route(
     report: &Report,
 ) -> Result<(), AcceptError> {
     for batch in updates.chunks(batch) {
-        let accepted = sender.accept(batch, None).await?;
+        let accepted = sender.accept(batch).await?;
         report.went_nowhere(
             accepted.iter().filter(|accepted| !matches!(accepted, Accepted::Enqueued(..))).count(),
         );

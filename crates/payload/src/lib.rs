@@ -9,7 +9,8 @@
 //!        render            Event ◀── generate
 //! ```
 //!
-//! Reading order: [`schema`] is the table that everything follows; [`update`] reads bytes and keeps them;
+//! Reading order: [`schema`] is the table that everything follows; [`update`] reads bytes and keeps them, [`batch`] takes
+//! several apart;
 //! [`field_names`] renames, leaves out and adds while writing; [`mod@check`] says what is odd about an update; [`event`] and
 //! [`value`] are the typed form; [`generate`] plays whole lives of events. [`error`] says why a text is no update.
 //!
@@ -35,6 +36,8 @@ mod lookup;
 pub mod error;
 pub mod update;
 
+pub mod batch;
+
 pub mod field_names;
 
 pub mod check;
@@ -49,6 +52,7 @@ pub mod properties;
 #[cfg(feature = "proptest")]
 pub mod strategies;
 
+pub use batch::split;
 pub use check::{Finding, check};
 pub use error::{MAX_BYTES, MAX_DEPTH, ParseError};
 pub use event::Event;

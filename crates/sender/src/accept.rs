@@ -127,17 +127,25 @@ impl Sender {
     }
 
     /// Takes updates in and routes each by the policies; all are accepted or none. When this returns `Ok`, they are in the
-    /// store: on disk, if that is where it is. `key` is the caller's own key for the batch; without one, an update is known
-    /// again by its event, alert type, update count and bytes. If the future is dropped before it ends, they may be accepted
-    /// or not.
+    /// store: on disk, if that is where it is. If the future is dropped before it ends, they may be accepted or not.
     ///
     /// # Errors
     /// If the queue is full, the store does not take them, or the sender was shut down.
-    pub async fn accept(&self, updates: &[Update], key: Option<&str>) -> Result<Vec<Accepted>, AcceptError> {
-        let entries: Vec<Entry> = self.read(|setup| {
-            let number = |(index, update)| self.entry(setup, update, key.map(|key| (key, index)));
-            updates.iter().enumerate().map(number).collect()
-        });
+    pub async fn accept(&self, updates: &[Update]) -> Result<Vec<Accepted>, AcceptError> {
+        self.accept_keyed(updates.iter().map(|update| (update, None))).await
+    }
+
+    /// The same with the caller's own key for each update: the text of the key, and the update's index in its batch. Without
+    /// one, an update is known again by its event, alert type, update count and bytes.
+    ///
+    /// # Errors
+    /// If the queue is full, the store does not take them, or the sender was shut down.
+    pub async fn accept_keyed(
+        &self,
+        updates: impl Iterator<Item = (&Update, Option<(&str, usize)>)>,
+    ) -> Result<Vec<Accepted>, AcceptError> {
+        let entries: Vec<Entry> =
+            self.read(|setup| updates.map(|(update, key)| self.entry(setup, update, key)).collect());
         let ids: Vec<_> = entries.iter().map(|entry| (entry.message.id.clone(), entry.route)).collect();
         let batch = self.engine.accept(entries).await?;
         let accepted = ids.into_iter().zip(batch.entries).map(|((id, route), appended)| {

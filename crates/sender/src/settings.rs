@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use crate::integration::{Draft, Integration};
 use crate::policy::Policy;
 
-pub use server::{DEFAULT_DRAIN, DEFAULT_LISTEN, Guarding, Server};
+pub use server::{DEFAULT_DRAIN, DEFAULT_LISTEN, Guarding, MIN_TOKEN, Server};
 
 /// A commented configuration with every key and its default.
 pub const EXAMPLE: &str = include_str!("settings/example.toml");

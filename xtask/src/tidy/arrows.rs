@@ -16,7 +16,8 @@ const CRATES: &[Arrows] = &[
     ("delivery", &[]),
     ("receiver", &["payload"]),
     ("sender", &["delivery", "payload"]),
-    ("cli", &["delivery", "payload", "receiver", "sender"]),
+    ("portal", &["delivery", "payload", "sender"]),
+    ("cli", &["delivery", "payload", "portal", "receiver", "sender"]),
 ];
 
 /// What each module of a crate may name of the others. Only top-level modules count: what is below one is its own affair.
@@ -29,6 +30,7 @@ const MODULES: &[(&str, &[Arrows])] = &[
             ("json", &["error"]),
             ("lookup", &["json", "schema"]),
             ("update", &["error", "json", "lookup", "schema"]),
+            ("batch", &[]),
             ("value", &["error", "json"]),
             ("field_names", &["error", "json", "lookup", "schema", "update", "value"]),
             ("check", &["field_names", "json", "schema", "update", "value"]),
@@ -86,6 +88,16 @@ const MODULES: &[(&str, &[Arrows])] = &[
         ],
     ),
     (
+        "portal",
+        &[
+            ("access", &[]),
+            ("watch", &[]),
+            ("portal", &["access", "watch"]),
+            ("api", &["portal", "watch"]),
+            ("server", &["api", "portal"]),
+        ],
+    ),
+    (
         "cli",
         &[
             ("clock", &[]),
@@ -94,8 +106,12 @@ const MODULES: &[(&str, &[Arrows])] = &[
             ("args", &["exit"]),
             ("input", &["exit", "show"]),
             ("target", &["args", "exit", "show"]),
-            ("send", &["args", "exit", "input", "show", "target"]),
+            ("ask", &["exit", "show"]),
+            ("operate", &["args", "ask", "exit", "show"]),
+            ("store", &["args", "exit", "show"]),
+            ("send", &["args", "ask", "exit", "input", "show", "target"]),
             ("receive", &["args", "exit", "show", "target"]),
+            ("serve", &["args", "clock", "exit", "receive"]),
             ("demo", &["args", "clock", "exit", "receive", "show"]),
             ("check", &["args", "clock", "exit", "input", "show", "target"]),
         ],

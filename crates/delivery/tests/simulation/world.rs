@@ -37,7 +37,7 @@ pub(crate) struct Report {
 }
 
 /// What happens at a time.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
     Arrive,
     AttemptEnds { life: u32, lane: LaneId, id: DeliveryId, status: u16 },

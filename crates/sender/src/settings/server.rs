@@ -12,6 +12,9 @@ pub const DEFAULT_LISTEN: &str = "127.0.0.1:8090";
 /// How long attempts under way may take to end after a SIGTERM unless told otherwise.
 pub const DEFAULT_DRAIN: Duration = Duration::from_secs(20);
 
+/// The shortest token of the API, in characters: shorter ones could be guessed.
+pub const MIN_TOKEN: usize = 16;
+
 /// How the server runs.
 #[derive(Clone, Debug)]
 pub struct Server {

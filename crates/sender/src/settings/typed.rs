@@ -15,7 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Guarding, Mistake, Server, Source, line_of};
+use super::{Guarding, MIN_TOKEN, Mistake, Server, Source, line_of};
 use crate::integration::{Draft, Headers};
 use crate::policy::Policy;
 
@@ -239,9 +239,6 @@ impl TypedServer {
         })
     }
 }
-
-/// The shortest token, in characters.
-const MIN_TOKEN: usize = 16;
 
 /// Fetches a secret from where it is kept; `name` is its key.
 fn secret(name: &str, secret: &Secret, source: &impl Source) -> Result<SecretString, String> {

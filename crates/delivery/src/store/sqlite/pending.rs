@@ -196,7 +196,12 @@ impl SqliteStore {
     }
 
     /// A delivery with its message; `None` if a record of it is broken, which was put aside.
-    fn offer(&mut self, lane: LaneId, n: DeliveryId, now: Timestamp) -> Result<Option<Offer>, Fault> {
+    pub(super) fn offer(
+        &mut self,
+        lane: LaneId,
+        n: DeliveryId,
+        now: Timestamp,
+    ) -> Result<Option<Offer>, Fault> {
         let broken = match self.pending(lane, n)? {
             None => return Ok(None),
             Some(Err(broken)) => broken,

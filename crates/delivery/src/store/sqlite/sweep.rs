@@ -8,7 +8,7 @@ use super::SqliteStore;
 use super::rows::{MESSAGE, MessageRow, int, time};
 use crate::clock::Timestamp;
 use crate::retry::Reason;
-use crate::store::{DeliveryId, Fault, LaneId, Settled, Swept};
+use crate::store::{DeliveryId, Fault, LaneId, Settled, Store, Swept};
 
 /// How long accepts are remembered, so that sending one again adds nothing.
 const ONCE_FOR: Duration = Duration::from_secs(24 * 3600);
@@ -86,6 +86,41 @@ pub(super) fn sweep(
         swept.settled.push(n);
     }
     Ok(swept)
+}
+
+impl SqliteStore {
+    /// Looks at everything that is not settled, and puts aside what is damaged; says how much that was. Commits as it goes.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn set_aside_damaged(&mut self, now: Timestamp) -> Result<u64, Fault> {
+        let mut damaged = 0;
+        let lanes: Vec<LaneId> = self.lanes.keys().copied().collect();
+        for lane in lanes {
+            let mut after = 0;
+            loop {
+                let found = self
+                    .begin()?
+                    .prepare_cached("SELECT n FROM pending WHERE lane = ?1 AND n > ?2 ORDER BY n LIMIT ?3")
+                    .and_then(|mut select| {
+                        let rows = select
+                            .query_map(params![int(lane.0), after, int(STEP as u64)], |row| {
+                                row.get::<_, i64>(0)
+                            })?;
+                        rows.collect::<rusqlite::Result<Vec<_>>>()
+                    });
+                let found = self.checked(found)?;
+                let Some(&last) = found.last() else { break };
+                after = last;
+                for n in found {
+                    let offered = self.offer(lane, DeliveryId(n.cast_unsigned()), now)?;
+                    damaged += u64::from(offered.is_none());
+                }
+                self.commit()?;
+            }
+        }
+        Ok(damaged)
+    }
 }
 
 /// One step of the work that can wait; says whether there is more.

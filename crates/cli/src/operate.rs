@@ -1,0 +1,227 @@
+//! `status`, `deliveries`, `dead`, `integrations`: what an operator asks of a running server.
+
+use std::process::ExitCode;
+
+use serde_json::Value;
+
+use crate::args::{Dead, Deliveries, Filter, Integrations, Server};
+use crate::ask::Ask;
+use crate::exit::{Failure, NOT_ALL_WELL};
+use crate::show;
+
+/// How many deliveries one request asks for.
+const PAGE: usize = 500;
+
+fn ask(server: &Server) -> Result<Ask, Failure> {
+    Ask::new(&server.server, server.token.as_deref())
+}
+
+/// A line on standard output. A closed pipe is no error.
+fn println(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(anstream::stdout().lock(), "{line}");
+}
+
+/// A value as a cell of a table: nothing that could move the cursor.
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => show::printable(text).into_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// Rows under their heads, each column as wide as its widest cell.
+fn table(heads: &[&str], rows: &[Vec<String>]) {
+    let mut widths: Vec<usize> = heads.iter().map(|head| head.len()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let line = |cells: Vec<&str>| {
+        let padded = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    let faint = show::FAINT;
+    println(&format!("{faint}{}{faint:#}", line(heads.to_vec())));
+    for row in rows {
+        println(&line(row.iter().map(String::as_str).collect()));
+    }
+}
+
+/// Rows of the members of these names.
+fn rows(values: &Value, names: &[&str]) -> Vec<Vec<String>> {
+    let values = values.as_array().map(Vec::as_slice).unwrap_or_default();
+    values.iter().map(|value| names.iter().map(|name| cell(&value[*name])).collect()).collect()
+}
+
+pub(crate) fn status(server: &Server) -> Result<ExitCode, Failure> {
+    let value = ask(server)?.get("/v1/status", &[])?.good()?;
+    if server.json {
+        println(&value.to_string());
+    } else {
+        let reason =
+            value["reason"].as_str().map_or(String::new(), |why| format!(": {}", show::printable(why)));
+        println(&format!("{}{reason}, {} deliveries wait", cell(&value["state"]), cell(&value["backlog"])));
+        integrations_table(&value);
+    }
+    let ready = value["state"].as_str() == Some("ready");
+    Ok(if ready { ExitCode::SUCCESS } else { ExitCode::from(NOT_ALL_WELL) })
+}
+
+fn integrations_table(value: &Value) {
+    let heads = ["integration", "state", "breaker", "waiting", "under way", "oldest (s)", "url"];
+    let names = ["name", "state", "breaker", "backlog", "in_flight", "oldest_age_seconds", "url"];
+    table(&heads, &rows(&value["integrations"], &names));
+}
+
+pub(crate) fn integrations(what: Integrations) -> Result<ExitCode, Failure> {
+    let (name, act, server) = match what {
+        Integrations::List(server) => {
+            let value = ask(&server)?.get("/v1/status", &[])?.good()?;
+            if server.json {
+                println(&value["integrations"].to_string());
+            } else {
+                integrations_table(&value);
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
+        Integrations::Pause { name, server } => (name, "pause", server),
+        Integrations::Resume { name, server } => (name, "resume", server),
+        Integrations::Test { name, server } => (name, "test", server),
+    };
+    let path = format!("/v1/integrations/{}/{act}", encoded(&name));
+    let value = ask(&server)?.post(&path, &[], b"")?.good()?;
+    let failed = value["delivered"].as_bool() == Some(false);
+    if server.json {
+        println(&value.to_string());
+    } else if act == "test" {
+        let (style, mark) = if failed { (show::BAD, "✗") } else { (show::GOOD, "✓") };
+        println(&format!("{style}{mark}{style:#} {}: {}", show::printable(&name), cell(&value["outcome"])));
+        if failed && value["response"].is_string() {
+            println(&format!("    the receiver says: {}", cell(&value["response"])));
+        }
+    } else {
+        println(&format!("{} is {}", show::printable(&name), cell(&value["state"])));
+    }
+    Ok(if failed { ExitCode::from(NOT_ALL_WELL) } else { ExitCode::SUCCESS })
+}
+
+/// A name as one segment of a path (RFC 3986, section 3.3).
+fn encoded(name: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    name.bytes().map(byte).collect()
+}
+
+fn query(filter: &Filter) -> Vec<(&'static str, String)> {
+    let given = [("integration", &filter.integration), ("event", &filter.event), ("since", &filter.since)];
+    given.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect()
+}
+
+/// Lists up to `limit` deliveries, page by page.
+fn list(server: &Server, filter: &Filter, state: Option<&str>, limit: usize) -> Result<ExitCode, Failure> {
+    let (ask, mut found, mut before) = (ask(server)?, Vec::new(), None);
+    while found.len() < limit {
+        let mut query = query(filter);
+        query.extend(state.map(|state| ("state", state.to_owned())));
+        query.push(("limit", (limit - found.len()).min(PAGE).to_string()));
+        query.extend(before.map(|before: u64| ("before", before.to_string())));
+        let mut value = ask.get("/v1/deliveries", &query)?.good()?;
+        found.extend(value["deliveries"].as_array_mut().map(std::mem::take).unwrap_or_default());
+        before = value["next"].as_u64();
+        if before.is_none() {
+            break;
+        }
+    }
+    found.truncate(limit);
+    let found = Value::Array(found);
+    if server.json {
+        println(&found.to_string());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let heads = ["delivery", "event", "accepted", "state", "attempts", "next attempt", "last outcome"];
+    let names = ["delivery", "event", "accepted", "state", "attempts", "next_attempt", "last_outcome"];
+    table(&heads, &rows(&found, &names));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The path of a delivery that is named as it is listed.
+fn path(delivery: &str) -> Result<String, Failure> {
+    let parts = delivery.rsplit_once('/').filter(|(_, number)| number.parse::<u64>().is_ok());
+    let (integration, number) = parts.ok_or_else(|| {
+        let why = format!(
+            "error: {delivery:?} is no delivery as it is listed: integration/number, such as siem/12"
+        );
+        Failure::wrong_input(why)
+    })?;
+    Ok(format!("/v1/deliveries/{}/{number}", encoded(integration)))
+}
+
+pub(crate) fn deliveries(what: Deliveries) -> Result<ExitCode, Failure> {
+    match what {
+        Deliveries::List { filter, state, limit, server } => list(&server, &filter, state.as_deref(), limit),
+        Deliveries::Show { delivery, server } => {
+            let value = ask(&server)?.get(&path(&delivery)?, &[])?.good()?;
+            if server.json {
+                println(&value.to_string());
+            } else {
+                detail(&value);
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Deliveries::Resend { delivery, server } => {
+            let value = ask(&server)?.post(&format!("{}/resend", path(&delivery)?), &[], b"")?.good()?;
+            resent(&server, &value)
+        }
+    }
+}
+
+fn detail(value: &Value) {
+    for name in [
+        "delivery",
+        "event",
+        "webhook_id",
+        "accepted",
+        "state",
+        "reason",
+        "attempts",
+        "next_attempt",
+        "settled",
+    ] {
+        if !value[name].is_null() {
+            println(&format!("{name:<13} {}", cell(&value[name])));
+        }
+    }
+    let heads = ["attempt", "at", "outcome", "ms"];
+    let mut rows = rows(&value["history"], &["number", "at", "outcome", "milliseconds"]);
+    for row in &mut rows {
+        if let Some(took) = row.last_mut() {
+            *took = took.parse::<f64>().map_or(took.clone(), |took| format!("{took:.1}"));
+        }
+    }
+    table(&heads, &rows);
+    println(&cell(&value["body"]));
+}
+
+fn resent(server: &Server, value: &Value) -> Result<ExitCode, Failure> {
+    if server.json {
+        println(&value.to_string());
+    } else {
+        println(&format!("{} sent again", cell(&value["resent"])));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn dead(what: Dead) -> Result<ExitCode, Failure> {
+    match what {
+        Dead::List { filter, limit, server } => list(&server, &filter, Some("dead"), limit),
+        Dead::Resend { filter, server } => {
+            let value = ask(&server)?.post("/v1/dead/resend", &query(&filter), b"")?.good()?;
+            resent(&server, &value)
+        }
+    }
+}

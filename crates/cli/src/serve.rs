@@ -1,0 +1,165 @@
+//! `serve`: the server. It starts the parts, passes signals on, and ends them in order.
+
+mod input;
+mod reload;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use delivery::clock::Clock;
+use delivery::store::desk::Desk;
+use delivery::store::sqlite::{SqliteStore, scrub};
+use delivery::tasks::spawn;
+use portal::{Access, Portal, Watch};
+use secrecy::{ExposeSecret, SecretString};
+use sender::settings::{Guarding, MIN_TOKEN};
+use sender::{Sender, Settings};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+use crate::args::Serve;
+use crate::clock::sleep;
+use crate::exit::{CANNOT_RUN, Failure};
+
+/// How often the whole store is verified.
+const SCRUB_EVERY: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+
+pub(crate) async fn serve(arguments: Box<Serve>) -> Result<ExitCode, Failure> {
+    log(&arguments);
+    without_core_dumps();
+    let guarding = if arguments.allow_private { Guarding::Off } else { Guarding::Public };
+    let settings = match &arguments.config {
+        Some(path) => {
+            Settings::read(path, guarding).map_err(|error| Failure::wrong_input(error.to_string()))?
+        }
+        None => Settings::default(),
+    };
+    let drain = settings.server.drain;
+    let listener = listen(arguments.listen.as_deref().unwrap_or(&settings.server.listen)).await?;
+    let address = listener.local_addr().map_err(|error| cannot_run(&error))?;
+    let portal = Arc::new(open(&arguments, &settings, address)?);
+    let count = settings.integrations.len();
+    portal.set_up(settings).await.map_err(|error| cannot_run(&error))?;
+    if count == 0 {
+        tracing::warn!(
+            "there is no integration: what is accepted goes nowhere; --config names a file with some"
+        );
+    }
+    let (stop, stopped) = oneshot::channel::<()>();
+    let answering = spawn(portal::server::serve(listener, Arc::clone(&portal), async {
+        let _ = stopped.await;
+    }));
+    let _scrubbing = spawn(scrub_now_and_then(arguments.data.clone()));
+    let _reloading =
+        arguments.config.clone().map(|path| spawn(reload::reload(path, guarding, Arc::clone(&portal))));
+    let _reading = arguments.stdin.then(|| spawn(input::take_in(Arc::clone(&portal))));
+    announce(&format!(
+        "serving on http://{address}/ with {count} integrations, store in {} (Ctrl-C ends)",
+        arguments.data.display()
+    ));
+    crate::receive::stopped().await;
+    tracing::info!(seconds = drain.as_secs(), "draining; a second signal stops at once");
+    portal.drain();
+    tokio::select! {
+        () = portal.sender.engine().shut_down(drain) => {}
+        () = crate::receive::stopped() => {
+            tracing::warn!("stopped at once; what was under way may be delivered again");
+            return Ok(ExitCode::from(CANNOT_RUN));
+        }
+    }
+    let _ = stop.send(());
+    answering.await;
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Opens the store, and puts the engine and the portal on it.
+fn open(arguments: &Serve, settings: &Settings, address: SocketAddr) -> Result<Portal, Failure> {
+    let token = arguments.token.as_deref().map(SecretString::from).or(settings.server.token.clone());
+    if token.as_ref().is_some_and(|token| token.expose_secret().len() < MIN_TOKEN) {
+        let why = format!("error: the token is shorter than {MIN_TOKEN} characters, so it could be guessed");
+        return Err(Failure::wrong_input(why));
+    }
+    let access =
+        Access::new(address, token).map_err(|error| Failure::wrong_input(format!("error: {error}")))?;
+    let clock = Clock::start();
+    let retention = settings.server.retention;
+    let store = SqliteStore::open(&arguments.data, retention).map_err(|error| cannot_run(&error))?;
+    let desk = Desk::threaded(store, clock).map_err(|error| cannot_run(&error))?;
+    let watch = Watch::new();
+    let sender = Sender::on(desk, clock, settings.server.limits, clock.now().as_micros(), watch.clone());
+    Ok(Portal::new(sender, watch, &arguments.data, access, clock))
+}
+
+fn cannot_run(error: &impl std::fmt::Display) -> Failure {
+    Failure::cannot_run(format!("error: {error}"))
+}
+
+/// A line on standard output, for a person or a script that waits until the server listens.
+fn announce(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(anstream::stdout().lock(), "{line}");
+}
+
+async fn listen(address: &str) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let hint = match error.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                "; another program listens there: choose another port with --listen, or 0 for a free one"
+            }
+            std::io::ErrorKind::PermissionDenied => {
+                "; ports below 1024 need a privilege: choose a higher one"
+            }
+            _ => "",
+        };
+        Failure::cannot_run(format!("error: cannot listen on {address}: {error}{hint}"))
+    })
+}
+
+fn log(arguments: &Serve) {
+    let level = arguments.log.parse().unwrap_or(tracing::Level::INFO);
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr())
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let builder = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_target(false)
+        .with_ansi(colours)
+        .with_writer(std::io::stderr);
+    if arguments.log_json { builder.json().init() } else { builder.init() }
+}
+
+/// A core dump would hold passwords.
+fn without_core_dumps() {
+    use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+}
+
+/// Verifies the store while it is used, and tells the log what is wrong with it.
+async fn scrub_now_and_then(data: std::path::PathBuf) {
+    loop {
+        sleep(SCRUB_EVERY).await;
+        let folder = data.clone();
+        let look = move || scrub::scrub(Path::new(&folder));
+        match tokio::task::spawn_blocking(look).await {
+            Ok(Ok(report)) if report.wrong == 0 => {
+                tracing::info!(rows = report.rows, "the store was verified")
+            }
+            Ok(Ok(report)) => {
+                for finding in &report.findings {
+                    tracing::error!(finding, "the store is damaged");
+                }
+            }
+            Ok(Err(error)) => tracing::error!(error, "the store cannot be verified"),
+            Err(error) => tracing::error!(%error, "the store cannot be verified"),
+        }
+    }
+}
+
+/// The signal that asks for a reload.
+fn hang_up() -> Option<tokio::signal::unix::Signal> {
+    signal(SignalKind::hangup()).ok()
+}

@@ -1,0 +1,107 @@
+//! The routes.
+//!
+//! | route | does |
+//! |---|---|
+//! | `POST /v1/updates` | takes updates in |
+//! | `GET /v1/status` | says how the server, its store and its integrations are |
+//! | `POST /v1/integrations/{name}/pause`, `resume`, `test` | acts on an integration |
+//! | `GET /v1/deliveries`, `GET /v1/deliveries/{integration}/{number}` | lists deliveries, shows one |
+//! | `POST /v1/deliveries/{integration}/{number}/resend`, `POST /v1/dead/resend` | sends again |
+//! | `GET /v1/unrouted` | lists what went nowhere |
+//! | `GET /healthz`, `/readyz`, `/metrics` | is asked by machines; the first two by anyone |
+
+mod deliveries;
+mod integrations;
+mod status;
+mod updates;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderValue, StatusCode};
+use serde_json::json;
+
+use crate::portal::{MAX_BODY, Portal};
+
+/// All routes of a portal.
+pub fn routes(portal: Arc<Portal>) -> Router {
+    let guarded = Router::new()
+        .route("/v1/updates", post(updates::accept))
+        .route("/v1/status", get(status::status))
+        .route("/v1/integrations/{name}/{act}", post(integrations::act))
+        .route("/v1/deliveries", get(deliveries::list))
+        .route("/v1/deliveries/{integration}/{number}", get(deliveries::show))
+        .route("/v1/deliveries/{integration}/{number}/resend", post(deliveries::resend))
+        .route("/v1/dead/resend", post(deliveries::resend_dead))
+        .route("/v1/unrouted", get(deliveries::unrouted))
+        .route("/metrics", get(status::metrics))
+        .route_layer(from_fn_with_state(Arc::clone(&portal), admit));
+    guarded
+        .route("/healthz", get(|| async { "alive\n" }))
+        .route("/readyz", get(status::ready))
+        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is no such route") })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this route has another method")
+        })
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(portal)
+}
+
+async fn admit(State(portal): State<Arc<Portal>>, request: Request, next: Next) -> Response {
+    let mut response = match portal.access.judge(request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(refused) => Problem::new(refused.status, refused.why).into_response(),
+    };
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// Why a request was not done: a status, and what to do, as JSON.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    error: String,
+    findings: Vec<serde_json::Value>,
+    retry_after: Option<u32>,
+}
+
+impl Problem {
+    fn new(status: StatusCode, error: impl Into<String>) -> Self {
+        Self { status, error: error.into(), findings: Vec::new(), retry_after: None }
+    }
+
+    /// Not now, but later: in so many seconds.
+    fn later(status: StatusCode, error: impl Into<String>, seconds: u32) -> Self {
+        Self { retry_after: Some(seconds), ..Self::new(status, error) }
+    }
+}
+
+impl From<delivery::store::sqlite::archive::ReadError> for Problem {
+    fn from(error: delivery::store::sqlite::archive::ReadError) -> Self {
+        Self::later(StatusCode::SERVICE_UNAVAILABLE, error.to_string(), 5)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut body = json!({ "error": self.error });
+        if !self.findings.is_empty() {
+            body["findings"] = self.findings.into();
+        }
+        let mut response = (self.status, axum::Json(body)).into_response();
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}

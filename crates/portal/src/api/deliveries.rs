@@ -1,0 +1,212 @@
+//! What became of updates, and sending them again.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use bytes::Bytes;
+use delivery::clock::Timestamp;
+use delivery::message::{Message, MessageId, OrderKey};
+use delivery::store::sqlite::archive;
+use delivery::store::sqlite::archive::{Delivery, State as Wanted, Status};
+use delivery::store::{AttemptRecord, DeliveryId, Route, Sequence};
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Problem;
+use super::integrations::known;
+use super::status::time;
+use crate::portal::Portal;
+use crate::watch::word;
+
+/// How many are listed unless asked otherwise, and at most.
+const DEFAULT_LIMIT: usize = 50;
+const MAX_LIMIT: usize = 1000;
+
+/// How many dead letters one request resends.
+const MAX_RESEND: usize = 10_000;
+
+/// What is asked for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Filter {
+    integration: Option<String>,
+    event: Option<String>,
+    state: Option<String>,
+    since: Option<String>,
+    before: Option<u64>,
+    limit: Option<usize>,
+}
+
+impl Filter {
+    fn wanted(&self, portal: &Portal) -> Result<archive::Wanted, Problem> {
+        let bad = |why: String| Problem::new(StatusCode::BAD_REQUEST, why);
+        let state = match self.state.as_deref() {
+            None => None,
+            Some("pending") => Some(Wanted::Pending),
+            Some("delivered") => Some(Wanted::Delivered),
+            Some("superseded") => Some(Wanted::Superseded),
+            Some("dead") => Some(Wanted::Dead),
+            Some(other) => {
+                return Err(bad(format!("state {other:?} is none of pending, delivered, superseded, dead")));
+            }
+        };
+        let since = self.since.as_deref().map(|text| {
+            let read = text.parse::<jiff::Timestamp>().ok();
+            let micros = read.and_then(|at| u64::try_from(at.as_microsecond()).ok());
+            micros
+                .map(Timestamp::from_micros)
+                .ok_or_else(|| bad(format!("since {text:?} is no time like 2026-01-31T12:00:00Z")))
+        });
+        let lane = self.integration.as_deref().map(|name| known(portal, name)).transpose()?;
+        Ok(archive::Wanted {
+            lane,
+            key: self.event.clone(),
+            state,
+            before: self.before.map(Sequence),
+            since: since.transpose()?,
+            limit: self.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT),
+        })
+    }
+}
+
+pub(super) async fn list(
+    State(portal): State<Arc<Portal>>,
+    Query(filter): Query<Filter>,
+) -> Result<Json<Value>, Problem> {
+    let wanted = filter.wanted(&portal)?;
+    let page = portal.read(move |archive| archive.deliveries(&wanted)).await?;
+    let deliveries: Vec<Value> = page.deliveries.iter().map(|delivery| view(&portal, delivery)).collect();
+    Ok(Json(json!({ "deliveries": deliveries, "next": page.next.map(|next| next.0) })))
+}
+
+fn view(portal: &Portal, delivery: &Delivery) -> Value {
+    let (state, due, settled_at, reason) = match &delivery.status {
+        Status::Due(at) => ("pending", Some(time(*at)), None, None),
+        Status::Behind => {
+            ("pending", None, None, Some("it waits for an earlier update of its event".to_owned()))
+        }
+        Status::Settled(settled, at) => (word(settled), None, Some(time(*at)), Some(settled.to_string())),
+        Status::Unreadable(why) => ("unreadable", None, None, Some(why.clone())),
+    };
+    let integration = portal.watch.name_of(delivery.lane);
+    json!({
+        "delivery": format!("{integration}/{}", delivery.id.0),
+        "integration": integration,
+        "event": delivery.key,
+        "webhook_id": delivery.message,
+        "accepted": time(delivery.accepted),
+        "state": state,
+        "attempts": delivery.attempts,
+        "next_attempt": due,
+        "settled": settled_at,
+        "reason": reason,
+        "last_outcome": delivery.last.as_ref().map(|attempt| attempt.outcome.clone()),
+    })
+}
+
+fn attempt(attempt: &AttemptRecord) -> Value {
+    json!({
+        "number": attempt.number,
+        "at": time(attempt.at),
+        "outcome": attempt.outcome,
+        "word": attempt.word,
+        "status": attempt.status,
+        "milliseconds": attempt.took.as_secs_f64() * 1000.0,
+        "response": attempt.response,
+    })
+}
+
+async fn detail(portal: &Portal, integration: &str, number: u64) -> Result<archive::Detail, Problem> {
+    let lane = known(portal, integration)?;
+    let found = portal.read(move |archive| archive.delivery(lane, DeliveryId(number))).await?;
+    let why = || format!("there is no delivery {integration}/{number}, or none any more");
+    found.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, why()))
+}
+
+pub(super) async fn show(
+    State(portal): State<Arc<Portal>>,
+    Path((integration, number)): Path<(String, u64)>,
+) -> Result<Json<Value>, Problem> {
+    let detail = detail(&portal, &integration, number).await?;
+    let mut value = view(&portal, &detail.delivery);
+    value["history"] = detail.attempts.iter().map(attempt).collect();
+    value["body"] = String::from_utf8_lossy(&detail.body).into();
+    Ok(Json(value))
+}
+
+/// The message of a delivery, to be sent once more. Its id stays; its order key is its own, since a resend is a person's
+/// act: at once, whatever the order.
+fn again(detail: archive::Detail) -> Message {
+    let key = format!("resend {}", MessageId::new());
+    Message {
+        id: MessageId::from(detail.delivery.message.as_str()),
+        key: OrderKey::from(key.as_str()),
+        supersedable: false,
+        body: Bytes::from(detail.body),
+    }
+}
+
+async fn accept(portal: &Portal, integration: &str, messages: Vec<Message>) -> Result<(), Problem> {
+    let accepted = portal.sender.accept_for(integration, messages).await;
+    accepted.map_err(|error| Problem::later(StatusCode::SERVICE_UNAVAILABLE, error.to_string(), 5))
+}
+
+pub(super) async fn resend(
+    State(portal): State<Arc<Portal>>,
+    Path((integration, number)): Path<(String, u64)>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let detail = detail(&portal, &integration, number).await?;
+    if detail.delivery.status.state() == Some(Wanted::Pending) {
+        let why = "it is not settled yet: it will be sent by itself";
+        return Err(Problem::new(StatusCode::CONFLICT, why));
+    }
+    accept(&portal, &integration, vec![again(detail)]).await?;
+    Ok((StatusCode::ACCEPTED, Json(json!({ "resent": 1 }))))
+}
+
+pub(super) async fn resend_dead(
+    State(portal): State<Arc<Portal>>,
+    Query(filter): Query<Filter>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let filter = Filter { state: Some("dead".to_owned()), limit: Some(MAX_LIMIT), ..filter };
+    let mut wanted = filter.wanted(&portal)?;
+    let mut resent = 0;
+    while resent < MAX_RESEND {
+        let asked = wanted.clone();
+        let page = portal.read(move |archive| archive.deliveries(&asked)).await?;
+        for delivery in page.deliveries {
+            let (lane, id) = (delivery.lane, delivery.id);
+            // What was lost to damage, or to an integration that is gone, cannot be sent again.
+            let detail = portal.read(move |archive| archive.delivery(lane, id)).await;
+            let (Ok(Some(detail)), integration) = (detail, portal.watch.name_of(lane)) else { continue };
+            if portal.sender.lane(&integration).is_some() {
+                accept(&portal, &integration, vec![again(detail)]).await?;
+                resent += 1;
+            }
+        }
+        match page.next {
+            Some(next) => wanted.before = Some(next),
+            None => break,
+        }
+    }
+    Ok((StatusCode::ACCEPTED, Json(json!({ "resent": resent }))))
+}
+
+pub(super) async fn unrouted(State(portal): State<Arc<Portal>>) -> Result<Json<Value>, Problem> {
+    let found = portal.read(|archive| archive.unrouted(MAX_LIMIT)).await?;
+    let view = |unrouted: archive::Unrouted| {
+        let why = match unrouted.route {
+            Route::Unmatched => "no policy matches",
+            Route::Bypassed | Route::Lanes => "its detection model bypasses policies",
+        };
+        json!({
+            "webhook_id": unrouted.message,
+            "event": unrouted.key,
+            "accepted": time(unrouted.accepted),
+            "reason": why,
+        })
+    };
+    Ok(Json(json!({ "updates": found.into_iter().map(view).collect::<Vec<_>>() })))
+}

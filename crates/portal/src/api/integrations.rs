@@ -1,0 +1,68 @@
+//! Acting on an integration: pausing it, letting it go on, trying it out.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use delivery::outcome::Outcome;
+use http::StatusCode;
+use payload::Update;
+use sender::message::message;
+use serde_json::{Value, json};
+
+use super::Problem;
+use crate::portal::Portal;
+
+pub(super) async fn act(
+    State(portal): State<Arc<Portal>>,
+    Path((name, act)): Path<(String, String)>,
+) -> Result<Json<Value>, Problem> {
+    let lane = known(&portal, &name)?;
+    match act.as_str() {
+        "pause" => {
+            portal.sender.engine().pause(lane).await;
+            Ok(Json(json!({ "integration": name, "state": "paused" })))
+        }
+        "resume" => {
+            portal.sender.engine().resume(lane).await;
+            Ok(Json(json!({ "integration": name, "state": "open" })))
+        }
+        "test" => test(&portal, &name).await,
+        other => {
+            let why = format!("{other:?} is none of pause, resume, test");
+            Err(Problem::new(StatusCode::NOT_FOUND, why))
+        }
+    }
+}
+
+/// The lane of an integration, or which there are.
+pub(super) fn known(portal: &Portal, name: &str) -> Result<delivery::store::LaneId, Problem> {
+    portal.sender.lane(name).ok_or_else(|| {
+        let names: Vec<_> =
+            portal.sender.integrations().into_iter().map(|(_, integration)| integration.name).collect();
+        let why = format!("there is no integration {name:?}; there are: {}", names.join(", "));
+        Problem::new(StatusCode::NOT_FOUND, why)
+    })
+}
+
+/// One attempt with the documentation page's sample, past the queue.
+async fn test(portal: &Portal, name: &str) -> Result<Json<Value>, Problem> {
+    let integrations = portal.sender.integrations();
+    let found = integrations.into_iter().find(|(_, integration)| integration.name == name);
+    let sample = Update::parse(payload::SAMPLE)
+        .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    let (_, integration) =
+        found.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "the integration is gone"))?;
+    let message = message(&sample);
+    let attempt = portal.client.attempt(&integration.target, &message).await;
+    let arrived = matches!(&attempt.outcome, Outcome::Answered(answer) if answer.status.is_success());
+    let response = attempt.response.as_ref();
+    Ok(Json(json!({
+        "integration": name,
+        "delivered": arrived,
+        "outcome": attempt.outcome.to_string(),
+        "milliseconds": attempt.timings.total.as_secs_f64() * 1000.0,
+        "webhook_id": message.id.as_str(),
+        "response": response.map(|response| String::from_utf8_lossy(&response.body).into_owned()),
+    })))
+}

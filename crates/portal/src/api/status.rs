@@ -1,0 +1,116 @@
+//! How the server is: for people, for whoever sends work here, and for monitoring.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use delivery::breaker::Breaker;
+use delivery::clock::Timestamp;
+use delivery::engine::LaneView;
+use delivery::store::Gate;
+use delivery::store::desk::Health;
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use sender::Integration;
+use serde_json::{Value, json};
+
+use super::Problem;
+use crate::portal::Portal;
+use crate::watch::ByIntegration;
+
+/// A time as people read it (RFC 3339), in UTC.
+pub(super) fn time(at: Timestamp) -> String {
+    let micros = i64::try_from(at.as_micros()).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_microsecond(micros).map_or_else(|_| "never".to_owned(), |at| format!("{at:.3}"))
+}
+
+pub(super) async fn status(State(portal): State<Arc<Portal>>) -> Json<Value> {
+    let (now, counts) = (portal.clock.now(), portal.sender.engine().desk().counts());
+    let (state, why) = health(&portal);
+    let lanes = portal.lanes().await;
+    let backlog: u64 = lanes.iter().map(|(_, lane)| lane.backlog).sum();
+    let integrations: Vec<Value> =
+        lanes.iter().map(|(integration, lane)| view(integration, lane, now)).collect();
+    Json(json!({
+        "state": state,
+        "reason": why,
+        "backlog": backlog,
+        "store": { "commits": counts.commits, "requests": counts.requests, "faults": counts.faults },
+        "integrations": integrations,
+    }))
+}
+
+fn health(portal: &Portal) -> (&'static str, Option<String>) {
+    match portal.health() {
+        _ if portal.is_draining() => ("draining", None),
+        Health::Well => ("ready", None),
+        Health::Full(why) => ("full", Some(why)),
+        Health::Poisoned(why) => ("failed", Some(why)),
+    }
+}
+
+fn view(integration: &Integration, lane: &LaneView, now: Timestamp) -> Value {
+    let parts = integration.target.parts();
+    let state = match lane.state.gate {
+        Gate::Open => "open",
+        Gate::Paused => "paused",
+        Gate::Disabled => "disabled",
+    };
+    let (breaker, probe) = match lane.breaker {
+        Breaker::Closed { .. } => ("closed", None),
+        Breaker::Open { until, .. } => ("open", Some(time(until))),
+        Breaker::Ramping { .. } => ("ramping", None),
+    };
+    json!({
+        "name": integration.name,
+        "url": parts.address.to_string(),
+        "unverified": parts.tls.is_unverified() && parts.address.is_secure(),
+        "state": state,
+        "breaker": breaker,
+        "next_probe": probe,
+        "backlog": lane.backlog,
+        "in_flight": lane.in_flight,
+        "oldest_age_seconds": age(lane, now),
+    })
+}
+
+fn age(lane: &LaneView, now: Timestamp) -> Option<u64> {
+    lane.oldest.filter(|_| lane.backlog > 0).map(|oldest| now.since(oldest).as_secs())
+}
+
+pub(super) async fn ready(State(portal): State<Arc<Portal>>) -> Result<&'static str, Problem> {
+    match health(&portal) {
+        ("ready", _) => Ok("ready\n"),
+        (state, why) => {
+            let why = why.map_or_else(|| state.to_owned(), |why| format!("{state}: {why}"));
+            Err(Problem::later(StatusCode::SERVICE_UNAVAILABLE, why, 5))
+        }
+    }
+}
+
+pub(super) async fn metrics(State(portal): State<Arc<Portal>>) -> Result<Response, Problem> {
+    let metrics = &portal.watch.metrics;
+    let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    let (now, counts) = (portal.clock.now(), portal.sender.engine().desk().counts());
+    metrics.commits.set(gauge(counts.commits));
+    metrics.requests.set(gauge(counts.requests));
+    metrics.faults.set(gauge(counts.faults));
+    metrics.healthy.set(i64::from(portal.health() == Health::Well));
+    for (integration, lane) in portal.lanes().await {
+        let label = ByIntegration { integration: integration.name.clone() };
+        let id = lane.id;
+        let depth = portal.read(move |archive| archive.depth(id, now)).await?;
+        metrics.backlog.get_or_create(&label).set(gauge(lane.backlog));
+        metrics.in_flight.get_or_create(&label).set(gauge(lane.in_flight as u64));
+        metrics.blocked.get_or_create(&label).set(gauge(depth.parked));
+        metrics.oldest.get_or_create(&label).set(gauge(age(&lane, now).unwrap_or(0)));
+        metrics.breaker_open.get_or_create(&label).set(i64::from(lane.breaker.is_open()));
+        metrics.paused.get_or_create(&label).set(i64::from(lane.state.gate != Gate::Open));
+    }
+    let mut text = String::new();
+    // Writing into a String does not fail.
+    let _ = prometheus_client::encoding::text::encode(&mut text, &metrics.registry);
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(CONTENT_TYPE, kind)], text).into_response())
+}

@@ -1,0 +1,109 @@
+//! What the routes work with.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use delivery::clock::Clock;
+use delivery::engine::LaneView;
+use delivery::http::Client;
+use delivery::store::LaneId;
+use delivery::store::desk::Health;
+use delivery::store::sqlite::archive::{Archive, ReadError};
+use sender::{Integration, Sender, Settings};
+use tokio::sync::Semaphore;
+
+use crate::access::Access;
+use crate::watch::Watch;
+
+/// How long the body of a request may be, in bytes.
+pub const MAX_BODY: usize = 16 * 1024 * 1024;
+
+/// How many bytes of bodies are held at once over all requests; more are refused with 429.
+pub const MAX_BODIES: usize = 64 * 1024 * 1024;
+
+/// How many updates one request may hold.
+pub const MAX_UPDATES: usize = 10_000;
+
+/// A running server, as its routes see it.
+#[derive(Debug)]
+pub struct Portal {
+    /// What takes updates in.
+    pub sender: Sender,
+    /// What was counted.
+    pub watch: Watch,
+    pub(crate) archive: Arc<Archive>,
+    pub(crate) access: Access,
+    pub(crate) client: Client,
+    pub(crate) clock: Clock,
+    pub(crate) bodies: Arc<Semaphore>,
+    draining: AtomicBool,
+}
+
+impl Portal {
+    /// A portal to a sender whose store lies in `folder`.
+    #[must_use]
+    pub fn new(sender: Sender, watch: Watch, folder: &Path, access: Access, clock: Clock) -> Self {
+        Self {
+            sender,
+            watch,
+            archive: Arc::new(Archive::new(folder)),
+            access,
+            client: Client::new(clock),
+            clock,
+            bodies: Arc::new(Semaphore::new(MAX_BODIES)),
+            draining: AtomicBool::new(false),
+        }
+    }
+
+    /// Puts settings to work, those of the first start or of a reload.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn set_up(&self, settings: Settings) -> Result<(), delivery::store::Fault> {
+        let integrations: Vec<Integration> = settings.integrations.into_values().collect();
+        self.sender.set_up(integrations, settings.policies).await?;
+        for (lane, integration) in self.sender.integrations() {
+            self.watch.name(lane, &integration.name);
+        }
+        Ok(())
+    }
+
+    /// Takes nothing more in; what is asked otherwise is still answered.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether nothing more is taken in.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// How the store is.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.sender.engine().desk().health()
+    }
+
+    /// Each integration with its lane as it is now.
+    pub(crate) async fn lanes(&self) -> Vec<(Integration, LaneView)> {
+        let views = self.sender.engine().look().await;
+        let view = |lane: LaneId| views.iter().find(|view| view.id == lane).cloned();
+        let integrations = self.sender.integrations().into_iter();
+        integrations.filter_map(|(lane, integration)| Some((integration, view(lane)?))).collect()
+    }
+
+    /// Reads in the store's file, on a thread that may block.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Archive) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        let archive = Arc::clone(&self.archive);
+        let looked = tokio::task::spawn_blocking(move || look(&archive)).await;
+        match looked {
+            Ok(looked) => looked,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! What the engine does, counted for monitoring and told to the log.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use delivery::engine::{AttemptReport, Observer};
+use delivery::message::Message;
+use delivery::retry::Disposition;
+use delivery::store::{LaneId, Settled};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// The label of what is counted by result.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct ByResult {
+    pub(crate) result: &'static str,
+}
+
+/// The label of what is counted by integration.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct ByIntegration {
+    pub(crate) integration: String,
+}
+
+/// The labels of attempts and settlements.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct ByOutcome {
+    integration: String,
+    outcome: &'static str,
+}
+
+/// Bounds of how long an attempt takes, in seconds.
+const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0];
+
+type ByLane<T> = Family<ByIntegration, T>;
+
+/// Everything that is counted.
+#[derive(Debug, Default)]
+pub(crate) struct Metrics {
+    pub(crate) registry: Registry,
+    pub(crate) accepted: Family<ByResult, Counter>,
+    attempts: Family<ByOutcome, Counter>,
+    settled: Family<ByOutcome, Counter>,
+    connections: Family<ByResult, Counter>,
+    unverified: Counter,
+    pub(crate) backlog: ByLane<Gauge>,
+    pub(crate) oldest: ByLane<Gauge>,
+    pub(crate) in_flight: ByLane<Gauge>,
+    pub(crate) blocked: ByLane<Gauge>,
+    pub(crate) breaker_open: ByLane<Gauge>,
+    pub(crate) paused: ByLane<Gauge>,
+    pub(crate) commits: Gauge,
+    pub(crate) requests: Gauge,
+    pub(crate) faults: Gauge,
+    pub(crate) healthy: Gauge,
+}
+
+/// The engine's observer, and what it counts. Cloning gives the same.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    pub(crate) metrics: Arc<Metrics>,
+    seconds: Arc<RwLock<HashMap<LaneId, Lane>>>,
+    attempt_seconds: ByLaneSeconds,
+}
+
+type ByLaneSeconds = Family<ByIntegration, Histogram, fn() -> Histogram>;
+
+/// What is looked up for each attempt of a lane.
+#[derive(Clone, Debug)]
+struct Lane {
+    name: String,
+    seconds: Histogram,
+}
+
+fn seconds() -> Histogram {
+    Histogram::new(SECONDS)
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Watch {
+    /// Nothing counted yet.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut metrics = Metrics::default();
+        let attempt_seconds: ByLaneSeconds = Family::new_with_constructor(seconds);
+        let mut registry = Registry::with_prefix("fusion_webhook");
+        registry.register("accepted", "Updates that were handed in, by result", metrics.accepted.clone());
+        registry.register("attempts", "Attempts, by integration and outcome", metrics.attempts.clone());
+        registry.register(
+            "settled",
+            "Deliveries that came to their end, by integration and outcome",
+            metrics.settled.clone(),
+        );
+        registry.register(
+            "connections",
+            "Connections of attempts, opened and reused",
+            metrics.connections.clone(),
+        );
+        registry.register(
+            "unverified_attempts",
+            "Attempts over TLS whose certificate went unchecked",
+            metrics.unverified.clone(),
+        );
+        registry.register_with_unit(
+            "attempt",
+            "How long attempts take",
+            Unit::Seconds,
+            attempt_seconds.clone(),
+        );
+        for (name, help, gauge) in [
+            ("backlog", "Deliveries that are not settled", &metrics.backlog),
+            ("in_flight", "Attempts under way", &metrics.in_flight),
+            ("blocked_events", "Events whose oldest update waits for its next attempt", &metrics.blocked),
+            ("breaker_open", "Whether the breaker is open", &metrics.breaker_open),
+            ("paused", "Whether the integration is paused or disabled", &metrics.paused),
+        ] {
+            registry.register(name, help, gauge.clone());
+        }
+        registry.register_with_unit(
+            "oldest_undelivered",
+            "How long ago the oldest delivery that is not settled was accepted",
+            Unit::Seconds,
+            metrics.oldest.clone(),
+        );
+        for (name, help, gauge) in [
+            ("store_commits", "Durable commits since the start, each with one sync", &metrics.commits),
+            ("store_requests", "Requests that those commits held", &metrics.requests),
+            ("store_faults", "Faults of the store since the start", &metrics.faults),
+            ("store_healthy", "Whether the store takes accepts", &metrics.healthy),
+        ] {
+            registry.register(name, help, gauge.clone());
+        }
+        metrics.registry = registry;
+        Self { metrics: Arc::new(metrics), seconds: Arc::default(), attempt_seconds }
+    }
+
+    /// Tells what a lane is called.
+    pub fn name(&self, lane: LaneId, integration: &str) {
+        let label = ByIntegration { integration: integration.to_owned() };
+        let seconds = self.attempt_seconds.get_or_create(&label).clone();
+        let lanes = &mut self.seconds.write().unwrap_or_else(PoisonError::into_inner);
+        lanes.insert(lane, Lane { name: integration.to_owned(), seconds });
+    }
+
+    pub(crate) fn name_of(&self, lane: LaneId) -> String {
+        self.lane(lane).map_or_else(|| lane.to_string(), |lane| lane.name)
+    }
+
+    fn lane(&self, lane: LaneId) -> Option<Lane> {
+        self.seconds.read().unwrap_or_else(PoisonError::into_inner).get(&lane).cloned()
+    }
+
+    /// Counts what was handed in.
+    pub(crate) fn accepted(&self, result: &'static str, count: u64) {
+        self.metrics.accepted.get_or_create(&ByResult { result }).inc_by(count);
+    }
+}
+
+/// How a settlement is called in counts and lists.
+#[must_use]
+pub(crate) const fn word(settled: &Settled) -> &'static str {
+    match settled {
+        Settled::Delivered => "delivered",
+        Settled::Superseded => "superseded",
+        Settled::Dead(_) => "dead",
+    }
+}
+
+impl Observer for Watch {
+    fn attempted(&mut self, report: &AttemptReport<'_>) {
+        let Some(lane) = self.lane(report.lane) else { return };
+        let outcome = report.attempt.outcome.word();
+        lane.seconds.observe(report.attempt.timings.total.as_secs_f64());
+        let integration = lane.name;
+        let labels = ByOutcome { integration: integration.clone(), outcome };
+        self.metrics.attempts.get_or_create(&labels).inc();
+        if let Some(connection) = &report.attempt.connection {
+            let result = if connection.reused { "reused" } else { "opened" };
+            self.metrics.connections.get_or_create(&ByResult { result }).inc();
+            self.metrics.unverified.inc_by(u64::from(connection.unverified));
+        }
+        let (id, number) = (report.message.id.as_str(), report.number);
+        let text = report.attempt.outcome.to_string();
+        match report.disposition {
+            Disposition::Delivered => tracing::debug!(integration, id, number, "delivered"),
+            Disposition::Repeat | Disposition::Retry(_) => {
+                tracing::info!(
+                    integration,
+                    id,
+                    number,
+                    outcome = text,
+                    "an attempt failed and is tried again"
+                );
+            }
+            Disposition::Dead(reason) => {
+                tracing::warn!(integration, id, number, outcome = text, %reason, "a delivery is dead");
+            }
+        }
+    }
+
+    fn settled(&mut self, lane: LaneId, message: Option<&Message>, settled: &Settled) {
+        let (integration, outcome) = (self.name_of(lane), word(settled));
+        if let (Settled::Dead(reason), None) = (settled, message) {
+            tracing::warn!(integration, %reason, "a delivery is dead");
+        }
+        self.metrics.settled.get_or_create(&ByOutcome { integration, outcome }).inc();
+    }
+
+    fn disabled(&mut self, lane: LaneId) {
+        let integration = self.name_of(lane);
+        tracing::warn!(
+            integration,
+            "the receiver answered 410 Gone: the integration is disabled until it is resumed"
+        );
+    }
+}
