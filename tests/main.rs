@@ -8,5 +8,6 @@ mod form;
 mod harness;
 mod hostile;
 mod program;
+mod serve;
 mod tls;
 mod wire;
