@@ -1,12 +1,15 @@
 //! The project's runner: starts cargo and the built program, and judges what is cheap to judge. It depends on no member.
 
 mod bench;
+mod crash;
 mod e2e;
 mod edges;
 mod fuzz;
 mod readme;
+mod rig;
 mod run;
 mod tidy;
+mod trials;
 
 use std::process::ExitCode;
 
@@ -15,6 +18,11 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   tidy             the rules of the house that no compiler holds
   edges            dependencies that must not be, each asked of cargo
   e2e              the built program against itself and curl, as a table
+  crash [--rounds N] [--seed N]    kills the built server under load, and accounts for every update
+  simulate [SEEDS [FIRST]]         plays the scheduler against receivers that fail in every way
+  outage [--seconds N]             a receiver away under load: how soon what waited has arrived
+  backlog [--updates N]            a large backlog: memory, and time to the first delivery after a kill
+  isolation [--integrations N] [--pairs N]   what broken integrations change for the others
   readme [--write] plays the README's commands, and compares or writes what they print
   fuzz [SECONDS]   every fuzz target for so long (default 10); wants cargo-fuzz
   bench [--quick]  benches against serde_json, with their ratios";
@@ -27,6 +35,19 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::tidy().map(|()| println!("tidy")),
         ["edges"] => edges::edges(),
         ["e2e"] => e2e::e2e(),
+        ["crash", rest @ ..] => numbers(rest, &[("--rounds", 25), ("--seed", 1)])
+            .and_then(|numbers| crash::crash(numbers[0], numbers[1])),
+        ["outage", rest @ ..] => {
+            numbers(rest, &[("--seconds", 30)]).and_then(|numbers| trials::outage(numbers[0]))
+        }
+        ["backlog", rest @ ..] => {
+            numbers(rest, &[("--updates", 1_000_000)]).and_then(|numbers| trials::backlog(numbers[0]))
+        }
+        ["isolation", rest @ ..] => numbers(rest, &[("--integrations", 1000), ("--pairs", 3)])
+            .and_then(|numbers| trials::isolation(numbers[0], numbers[1])),
+        ["simulate"] => simulate("10000", "1"),
+        ["simulate", seeds] => simulate(seeds, "1"),
+        ["simulate", seeds, first] => simulate(seeds, first),
         ["readme"] => readme::readme(readme::Mode::Check),
         ["readme", "--write"] => readme::readme(readme::Mode::Write),
         ["fuzz"] => fuzz::fuzz(10),
@@ -45,4 +66,34 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The values of flags that are numbers, in the order of their defaults.
+fn numbers(arguments: &[&str], defaults: &[(&str, u64)]) -> Result<Vec<u64>, String> {
+    let mut values: Vec<u64> = defaults.iter().map(|(_, default)| *default).collect();
+    for pair in arguments.chunks(2) {
+        let place = defaults.iter().position(|(name, _)| *name == pair[0]);
+        let number = pair.get(1).and_then(|text| text.parse().ok());
+        match place.zip(number) {
+            Some((place, number)) => values[place] = number,
+            None => return Err(format!("{} is no flag with a number here\n{USAGE}", pair[0])),
+        }
+    }
+    Ok(values)
+}
+
+fn simulate(seeds: &str, first: &str) -> Result<(), String> {
+    let arguments = [
+        "test",
+        "--quiet",
+        "--release",
+        "--package",
+        "fusion-webhook-delivery",
+        "--test",
+        "simulation",
+        "--",
+        "--nocapture",
+    ];
+    let mut command = run::cargo_command(&arguments);
+    run::succeed(command.env("SIMULATION_SEEDS", seeds).env("SIMULATION_FIRST", first))
 }

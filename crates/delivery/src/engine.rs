@@ -182,6 +182,8 @@ impl<T: Send + Sync + 'static> Engine<T> {
         let (commands, inbox) = mpsc::channel(MAX_COMMANDS);
         // Bounded by what the store is asked: one claim and one sweep a lane, one answer a held delivery, the accepts.
         let (events, answers) = mpsc::unbounded_channel();
+        let doubts = events.clone();
+        desk.on_recovery(move || drop(doubts.send(Event::Doubt)));
         let backlog = Arc::new(AtomicU64::new(0));
         let run = Loop::new(transport, clock, seed, limits, desk.clone(), observer, Arc::clone(&backlog));
         let running = spawn(run.run(inbox, events.clone(), answers));

@@ -199,6 +199,15 @@ impl Lane {
         self.stocked(now);
     }
 
+    /// The store's own count, after a fault in which something may have been added unheard.
+    pub fn recount(&mut self, backlog: u64, oldest: Option<Timestamp>, now: Timestamp) {
+        self.backlog = backlog;
+        self.oldest = oldest;
+        if backlog > 0 {
+            self.stocked(now);
+        }
+    }
+
     /// The store has something that is due at `at`.
     fn stocked(&mut self, at: Timestamp) {
         self.stock = Some(self.stock.map_or(at, |stock| stock.min(at)));

@@ -137,6 +137,11 @@ impl Schedule {
         self.with(lane, |lane| lane.added(added, superseded, now));
     }
 
+    /// The store's own count of a lane, after a fault in which something may have been added unheard.
+    pub fn recount(&mut self, record: &LaneRecord, now: Timestamp) {
+        self.with(record.id, |lane| lane.recount(record.backlog, record.oldest, now));
+    }
+
     /// What a claim gave; `next` is when there is more, `gone` how many were damaged.
     pub fn took(
         &mut self,

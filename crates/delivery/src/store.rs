@@ -323,6 +323,9 @@ pub trait Store: Send + 'static {
     /// A [`Fault`].
     fn claim(&mut self, wanted: Wanted, now: Timestamp) -> Result<Claim, Fault>;
 
+    /// Gives claims back, so that they can be claimed again. Nothing else changes, and it cannot fail.
+    fn give_back(&mut self, lane: LaneId, ids: &[DeliveryId]);
+
     /// Settles or parks a delivery. One that is not there, or not claimed, is left alone: the call may be repeated.
     ///
     /// # Errors

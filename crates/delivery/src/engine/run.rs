@@ -35,6 +35,10 @@ pub(super) enum Event {
     Claimed(LaneId, Claim),
     Closed(Finish, Finished),
     Swept(LaneId, Reason, Swept),
+    /// The store may hold more than the loop was told.
+    Doubt,
+    /// All lanes as they are in the store: the end of a doubt.
+    Lanes(Vec<LaneRecord>),
     /// A lane as it was when the store was asked for it: what is appended later is told later.
     Lane(LaneRecord),
 }
@@ -52,6 +56,7 @@ pub(super) struct Loop<X: Transport, O> {
     held: HashMap<Place, Arc<Message>>,
     attempts: TaskSet<(LaneId, DeliveryId, Attempt)>,
     waiting: Vec<oneshot::Sender<()>>,
+    doubting: bool,
     backlog: Arc<AtomicU64>,
     events: Option<mpsc::UnboundedSender<Event>>,
 }
@@ -78,6 +83,7 @@ impl<X: Transport, O: Observer> Loop<X, O> {
             held: HashMap::new(),
             attempts: TaskSet::default(),
             waiting: Vec::new(),
+            doubting: false,
             backlog,
             events: None,
         }
@@ -199,6 +205,16 @@ impl<X: Transport, O: Observer> Loop<X, O> {
                     self.observer.settled(lane, None, &Settled::Dead(Reason::Damaged));
                 }
             }
+            Event::Doubt => self.doubt(),
+            Event::Lanes(records) => {
+                self.doubting = false;
+                for record in records {
+                    let before = self.schedule.lane(record.id).map_or(0, Lane::backlog);
+                    self.backlog.fetch_add(record.backlog, Ordering::Relaxed);
+                    self.gone(before);
+                    self.schedule.recount(&record, now);
+                }
+            }
             Event::Lane(record) => self.opened(&record),
             Event::Closed(finish, finished) => self.closed(&finish, finished),
             Event::Swept(lane, reason, swept) => {
@@ -212,6 +228,13 @@ impl<X: Transport, O: Observer> Loop<X, O> {
                     self.sweep(lane, Timestamp::from_micros(u64::MAX), reason);
                 }
             }
+        }
+    }
+
+    /// Asks the store for its own count, once for all doubts that come meanwhile: its answer comes when it works again.
+    fn doubt(&mut self) {
+        if !std::mem::replace(&mut self.doubting, true) {
+            self.ask(|store| store.lanes(), Event::Lanes);
         }
     }
 
@@ -251,9 +274,15 @@ impl<X: Transport, O: Observer> Loop<X, O> {
                 Action::Start(lane, delivery) => self.start(lane, delivery),
                 Action::Settle(lane, delivery, settled) => self.settle(lane, delivery, settled),
                 Action::Claim(wanted) => {
-                    let clock = self.clock;
+                    let (clock, mut before) = (self.clock, Vec::new());
                     self.ask(
-                        move |store| store.claim(wanted, clock.now()),
+                        move |store| {
+                            // After a fault this runs again; what it claimed unheard would be claimed for ever.
+                            store.give_back(wanted.lane, &before);
+                            let claim = store.claim(wanted, clock.now())?;
+                            before = claim.offers.iter().map(|offer| offer.id).collect();
+                            Ok(claim)
+                        },
                         move |claim| Event::Claimed(wanted.lane, claim),
                     );
                 }
@@ -298,8 +327,15 @@ impl<X: Transport, O: Observer> Loop<X, O> {
         attempt: Option<AttemptRecord>,
     ) {
         let finish = Finish { lane, id, attempts, disposal, attempt, now: self.clock.now() };
-        let told = finish.clone();
-        self.ask(move |store| store.finish(&finish), move |finished| Event::Closed(told, finished));
+        let (told, mut before) = (finish.clone(), None);
+        let call = move |store: &mut dyn Store| {
+            let done = store.finish(&finish)?;
+            // After a fault this runs again; if it was done unheard, the first answer holds.
+            let answer = if done == Finished::default() { before.unwrap_or(done) } else { done };
+            before = Some(answer);
+            Ok(answer)
+        };
+        self.ask(call, move |finished| Event::Closed(told, finished));
     }
 
     fn start(&mut self, lane: LaneId, delivery: DeliveryId) {

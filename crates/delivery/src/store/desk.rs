@@ -70,10 +70,11 @@ enum Way {
     Thread(Sender<Job>),
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Shared {
     health: Health,
     counts: Counts,
+    hooks: Vec<Box<dyn Fn() + Send>>,
 }
 
 /// Who asks.
@@ -95,7 +96,7 @@ struct Job {
 
 impl std::fmt::Debug for Desk {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Desk").field("shared", &self.shared).finish_non_exhaustive()
+        f.debug_struct("Desk").field("health", &self.health()).finish_non_exhaustive()
     }
 }
 
@@ -164,6 +165,12 @@ impl Desk {
         tell: impl FnOnce(Result<T, Fault>) + Send + 'static,
     ) {
         self.hand_in(Class::Deliver, call, tell);
+    }
+
+    /// Calls `hook` each time when the store was opened again after a fault: what was asked before may have been done once
+    /// unheard, and then again.
+    pub fn on_recovery(&self, hook: impl Fn() + Send + 'static) {
+        lock(&self.shared).hooks.push(Box::new(hook));
     }
 
     fn hand_in<T: Send + 'static>(
@@ -289,6 +296,7 @@ impl Clerk {
             }
         }
         self.set_health(Health::Well);
+        lock(&self.shared).hooks.iter().for_each(|hook| hook());
         Ok(())
     }
 

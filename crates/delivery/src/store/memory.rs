@@ -254,6 +254,15 @@ impl Store for MemoryStore {
         Ok(Claim { offers, next, oldest: lane.oldest(), damaged: Vec::new() })
     }
 
+    fn give_back(&mut self, lane: LaneId, ids: &[DeliveryId]) {
+        let Some(lane) = self.lanes.get_mut(&lane) else { return };
+        for id in ids {
+            if lane.claimed.remove(id) {
+                lane.index(*id);
+            }
+        }
+    }
+
     fn finish(&mut self, finish: &Finish) -> Result<Finished, Fault> {
         let Some(lane) = self.lanes.get_mut(&finish.lane) else { return Ok(Finished::default()) };
         if !lane.claimed.contains(&finish.id) {

@@ -244,6 +244,10 @@ impl Store for SqliteStore {
         pending::claim(self, wanted, now)
     }
 
+    fn give_back(&mut self, lane: LaneId, ids: &[DeliveryId]) {
+        ids.iter().for_each(|id| self.release(lane, *id));
+    }
+
     fn finish(&mut self, finish: &Finish) -> Result<Finished, Fault> {
         pending::finish(self, finish)
     }

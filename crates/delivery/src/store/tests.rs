@@ -66,6 +66,9 @@ impl Store for OnDisk {
     fn claim(&mut self, wanted: Wanted, now: Timestamp) -> Result<Claim, Fault> {
         self.store().claim(wanted, now)
     }
+    fn give_back(&mut self, lane: LaneId, ids: &[DeliveryId]) {
+        self.store().give_back(lane, ids);
+    }
     fn finish(&mut self, finish: &Finish) -> Result<Finished, Fault> {
         self.store().finish(finish)
     }

@@ -5,7 +5,7 @@ use crate::clock::Timestamp;
 use crate::retry::Reason;
 use crate::store::memory::MemoryStore;
 use crate::store::{
-    AppendedBatch, Claim, Entry, Finish, Finished, LaneId, LaneRecord, LaneState, Swept, Wanted,
+    AppendedBatch, Claim, DeliveryId, Entry, Finish, Finished, LaneId, LaneRecord, LaneState, Swept, Wanted,
 };
 
 /// A store whose commits fail as a script says, the last word of which repeats.
@@ -31,6 +31,9 @@ impl Store for Failing {
     }
     fn claim(&mut self, wanted: Wanted, now: Timestamp) -> Result<Claim, Fault> {
         self.inner.claim(wanted, now)
+    }
+    fn give_back(&mut self, lane: LaneId, ids: &[DeliveryId]) {
+        self.inner.give_back(lane, ids);
     }
     fn finish(&mut self, finish: &Finish) -> Result<Finished, Fault> {
         self.inner.finish(finish)
@@ -86,7 +89,7 @@ async fn ask(desk: &Desk, name: &'static str) -> Result<LaneId, Fault> {
 }
 
 async fn accept(desk: &Desk) -> Result<(), Fault> {
-    desk.accept(|store| store.lane("a").map(|_| ()), |()| {}).await
+    desk.accept(|store| store.lane("a").map(|_| ()), |_| {}).await
 }
 
 #[tokio::test]
