@@ -4,6 +4,7 @@ mod bench;
 mod crash;
 mod e2e;
 mod edges;
+mod faults;
 mod fuzz;
 mod readme;
 mod rig;
@@ -20,6 +21,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   e2e              the built program against itself and curl, as a table
   crash [--rounds N] [--seed N]    kills the built server under load, and accounts for every update
   simulate [SEEDS [FIRST]]         plays the scheduler against receivers that fail in every way
+  faults [--sample]                a full disk, failing syncs, flipped bits, power cuts
   outage [--seconds N]             a receiver away under load: how soon what waited has arrived
   backlog [--updates N]            a large backlog: memory, and time to the first delivery after a kill
   isolation [--integrations N] [--pairs N]   what broken integrations change for the others
@@ -37,6 +39,8 @@ fn main() -> ExitCode {
         ["e2e"] => e2e::e2e(),
         ["crash", rest @ ..] => numbers(rest, &[("--rounds", 25), ("--seed", 1)])
             .and_then(|numbers| crash::crash(numbers[0], numbers[1])),
+        ["faults"] => faults::faults(false),
+        ["faults", "--sample"] => faults::faults(true),
         ["outage", rest @ ..] => {
             numbers(rest, &[("--seconds", 30)]).and_then(|numbers| trials::outage(numbers[0]))
         }

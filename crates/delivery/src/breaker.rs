@@ -100,10 +100,15 @@ impl Breaker {
         matches!((before, *self), (Self::Open { .. }, Self::Ramping { .. }))
     }
 
-    /// A breaker as it was kept: open until then, after this pause, or closed.
+    /// A breaker as it was kept: open after this pause, or closed. An open one probes at once: a process that starts cannot
+    /// know what happened meanwhile, and one probe is little.
     #[must_use]
-    pub fn restored(open: Option<(Timestamp, Duration)>) -> Self {
-        open.map_or_else(Self::default, |(until, pause)| Self::Open { until, pause, probing: false })
+    pub fn restored(open: Option<(Timestamp, Duration)>, now: Timestamp) -> Self {
+        open.map_or_else(Self::default, |(until, pause)| Self::Open {
+            until: until.min(now),
+            pause,
+            probing: false,
+        })
     }
 
     /// What is to be kept of it: when the next probe is due, and the pause that led there.

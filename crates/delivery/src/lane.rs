@@ -111,7 +111,7 @@ impl Lane {
         Self {
             settings,
             gate,
-            breaker: Breaker::restored(open),
+            breaker: Breaker::restored(open, now),
             slow_until,
             epoch,
             allowance: pace::Allowance::default(),

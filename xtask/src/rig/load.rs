@@ -33,17 +33,29 @@ pub(crate) struct Load {
 impl Load {
     /// Hands updates in at `address` from `threads` threads, each with events of its own, with `pace` between two of them.
     pub(crate) fn start(address: &str, threads: u64, pace: Duration, seed: u64) -> Result<Self, String> {
+        Self::named(address, threads, pace, seed, "load")
+    }
+
+    /// The same with events of another name.
+    pub(crate) fn named(
+        address: &str,
+        threads: u64,
+        pace: Duration,
+        seed: u64,
+        name: &str,
+    ) -> Result<Self, String> {
         let (acknowledged, stop): (Arc<Mutex<Vec<_>>>, Arc<AtomicBool>) = Default::default();
         let sample = sample()?;
         let run = |thread: u64| {
             let (log, stop, sample) = (Arc::clone(&acknowledged), Arc::clone(&stop), sample.clone());
-            let (address, mut dice) = (address.to_owned(), Dice::new(seed + thread));
+            let (address, prefix) = (address.to_owned(), name.to_owned());
+            let mut dice = Dice::new(seed + thread);
             std::thread::spawn(move || {
                 let mut counts = [0_u64; 32];
                 while !stop.load(Ordering::SeqCst) {
                     let event = usize::try_from(dice.below(counts.len() as u64)).unwrap_or(0);
                     counts[event] += 1;
-                    let name = format!("{thread}-{event}");
+                    let name = format!("{prefix} {thread}-{event}");
                     let body = update(&sample, &name, counts[event]);
                     // An answer that was lost says nothing: the same update again is taken in once only.
                     while !matches!(request(&address, "POST", "/v1/updates", &body), Ok((202, _))) {
@@ -65,6 +77,11 @@ impl Load {
 
     pub(crate) fn acknowledged(&self) -> usize {
         self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Event and count of all that was acknowledged so far.
+    pub(crate) fn so_far(&self) -> Vec<(String, u64)> {
+        self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Ends it; gives event and count of all that was acknowledged.

@@ -27,6 +27,7 @@ pub(crate) struct Arrival {
     pub(crate) path: String,
     pub(crate) event: String,
     pub(crate) count: u64,
+    pub(crate) body: String,
     pub(crate) at: Instant,
     /// Whether it was taken: answered with 200.
     pub(crate) taken: bool,
@@ -66,10 +67,6 @@ impl Receiver {
 
     pub(crate) fn count(&self) -> usize {
         self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).len()
-    }
-
-    pub(crate) fn forget(&self) {
-        self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 
@@ -134,7 +131,8 @@ fn serve(
         let update: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
         let event = update["id"].as_str().unwrap_or_default().to_owned();
         let count = update["updatecount"].as_u64().unwrap_or(0);
-        let arrival = Arrival { path: path.clone(), event, count, at: now(), taken: status == 200 };
+        let body = String::from_utf8_lossy(&body).into_owned();
+        let arrival = Arrival { path: path.clone(), event, count, body, at: now(), taken: status == 200 };
         log.lock().unwrap_or_else(PoisonError::into_inner).push(arrival);
         if status == 0 && mood(&path) == Mood::Silent {
             // The other side gives up first; then this read ends.

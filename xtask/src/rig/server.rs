@@ -11,7 +11,6 @@ use crate::run::{cargo, target};
 pub(crate) struct Server {
     child: Option<Child>,
     folder: PathBuf,
-    flags: Vec<String>,
     /// Where it listens, once it was started.
     pub(crate) address: String,
     /// What stands before the program on the command line, such as a tracer.
@@ -33,12 +32,7 @@ impl Server {
             std::fs::remove_dir_all(&folder).or(Ok(())).and_then(|()| std::fs::create_dir_all(&folder));
         made.and_then(|()| std::fs::write(folder.join("config.toml"), configuration))
             .map_err(|error| format!("{}: {error}", folder.display()))?;
-        Ok(Self { child: None, folder, flags: Vec::new(), address: String::new(), under: Vec::new() })
-    }
-
-    pub(crate) fn with(mut self, flags: &[&str]) -> Self {
-        self.flags = flags.iter().map(|&flag| flag.to_owned()).collect();
-        self
+        Ok(Self { child: None, folder, address: String::new(), under: Vec::new() })
     }
 
     pub(crate) fn data(&self) -> PathBuf {
@@ -59,7 +53,6 @@ impl Server {
         let mut child = Command::new(&words[0])
             .args(&words[1..])
             .args(["serve", "--config", "config.toml", "--data", "data", "--log", "warn", "--listen", listen])
-            .args(&self.flags)
             .current_dir(&self.folder)
             .env_remove("FUSION_WEBHOOK_TOKEN")
             .stdin(Stdio::null())
@@ -91,11 +84,6 @@ impl Server {
             let _ = child.kill();
             let _ = child.wait();
         }
-    }
-
-    /// Whether it ended by itself.
-    pub(crate) fn ended(&mut self) -> bool {
-        self.child.as_mut().is_none_or(|child| matches!(child.try_wait(), Ok(Some(_))))
     }
 
     pub(crate) fn get(&self, path: &str) -> Option<serde_json::Value> {

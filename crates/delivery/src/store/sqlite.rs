@@ -33,8 +33,8 @@ use files::{Folder, Mark};
 use rows::{Broken, LaneRow};
 pub use sweep::Retention;
 
-/// How much the log may grow before it is written into the file, in commits.
-const CHECKPOINT_EVERY: u32 = 256;
+/// How much the log may grow before it is written into the file, in rows that were changed.
+const CHECKPOINT_EVERY: u64 = 2000;
 
 /// Why a store cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +75,8 @@ pub struct SqliteStore {
     undo: Vec<Undo>,
     /// Whether anything was written since the last commit.
     dirty: bool,
-    since_checkpoint: u32,
+    /// How many rows had been changed at the last checkpoint.
+    checkpointed: u64,
     next_message: i64,
     retention: Retention,
     sweeper: sweep::Sweeper,
@@ -113,7 +114,7 @@ impl SqliteStore {
             lanes: HashMap::new(),
             undo: Vec::new(),
             dirty: false,
-            since_checkpoint: 0,
+            checkpointed: 0,
             next_message: 1,
             retention,
             sweeper: sweep::Sweeper::default(),
@@ -280,9 +281,9 @@ impl Store for SqliteStore {
             self.dirty = false;
             self.commits = commits;
             self.folder.set_mark(Mark { generation: self.generation, commits });
-            self.since_checkpoint += 1;
-            if self.since_checkpoint >= CHECKPOINT_EVERY {
-                self.since_checkpoint = 0;
+            let changes = self.connection()?.total_changes();
+            if changes - self.checkpointed >= CHECKPOINT_EVERY {
+                self.checkpointed = changes;
                 open::checkpoint(self.connection()?, "PASSIVE").map_err(|error| self.fault(&error))?;
             }
         }

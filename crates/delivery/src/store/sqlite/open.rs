@@ -43,7 +43,8 @@ impl SqliteStore {
         checkpoint(&connection, "TRUNCATE").map_err(|error| OpenError::Fault(self.fault(&error)))?;
         self.load(&connection)?;
         self.folder.set_mark(mark);
-        (self.generation, self.commits, self.since_checkpoint) = (mark.generation, mark.commits, 0);
+        (self.generation, self.commits) = (mark.generation, mark.commits);
+        self.checkpointed = connection.total_changes();
         self.connection = Some(connection);
         Ok(())
     }

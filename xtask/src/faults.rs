@@ -1,0 +1,226 @@
+//! Faults of the disk under the built server: full, failing syncs, flipped bits, power cuts. After each, what arrived is held
+//! against what was acknowledged.
+//!
+//! What a machine does not allow is skipped with a line that says so; in CI that is a failure.
+
+mod flips;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::crash::{Account, account, configuration};
+use crate::rig::{Load, Mood, Receiver, Server, now, pause, request, sample, update};
+
+/// How long the rest may take to arrive.
+const REST: Duration = Duration::from_secs(60);
+
+/// How a trial ended.
+enum End {
+    Held(String),
+    Broken(String),
+    Skipped(String),
+}
+
+/// Runs all trials; a sample of the systematic ones, or all of them.
+pub(crate) fn faults(sample_only: bool) -> Result<(), String> {
+    let (syncs, flips, cuts) = if sample_only { (6, 200, 20) } else { (60, 2000, 200) };
+    let trials: [(&str, Trial); 4] = [
+        ("a full disk", Box::new(full_disk)),
+        ("failing syncs", Box::new(move || failing_syncs(syncs))),
+        ("flipped bits", Box::new(move || flips::flips(flips))),
+        ("power cuts", Box::new(move || power_cuts(cuts))),
+    ];
+    let (mut broken, mut skipped) = (0, 0);
+    for (name, trial) in trials {
+        let (word, text) = match trial()? {
+            End::Held(text) => ("held", text),
+            End::Broken(text) => {
+                broken += 1;
+                ("BROKEN", text)
+            }
+            End::Skipped(text) => {
+                skipped += 1;
+                ("skipped", text)
+            }
+        };
+        println!("{name}: {word}: {text}");
+    }
+    if skipped > 0 && std::env::var_os("CI").is_some() {
+        return Err(format!("{skipped} trials were skipped, and in CI nothing is"));
+    }
+    if broken > 0 { Err(format!("{broken} trials broke a promise")) } else { Ok(()) }
+}
+
+/// Why a trial with a file system of its own is skipped.
+const NO_MOUNT: &str = "no file system can be mounted here";
+
+type Trial = Box<dyn Fn() -> Result<End, String>>;
+
+/// Whether a command ran and was content; what it says goes nowhere.
+fn works(command: &str, arguments: &[&str]) -> bool {
+    let ran = Command::new(command).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    ran.is_ok_and(|status| status.success())
+}
+
+/// A file system that is unmounted when it goes.
+struct Mount<'p>(&'p Path);
+
+impl Drop for Mount<'_> {
+    fn drop(&mut self) {
+        works("umount", &[&self.0.display().to_string()]);
+    }
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// While the disk is full nothing is accepted, what waits is delivered, and it ends by itself.
+fn full_disk() -> Result<End, String> {
+    let receiver = Receiver::start("127.0.0.1:0", 1, |_| Mood::Well)?;
+    let address = receiver.address.clone();
+    drop(receiver);
+    let mut server = Server::new("full", &configuration(&address))?;
+    let data = server.data();
+    std::fs::create_dir_all(&data).map_err(|error| error.to_string())?;
+    if !works("mount", &["-t", "tmpfs", "-o", "size=64m,mode=700", "tmpfs", &text(&data)]) {
+        return Ok(End::Skipped(NO_MOUNT.to_owned()));
+    }
+    let mount = data.clone();
+    let _mount = Mount(&mount);
+    server.start()?;
+    let (sample, mut acknowledged) = (sample()?, Vec::new());
+    let mut post = |server: &Server, number: u64| {
+        let event = format!("full {number}");
+        let answer = request(&server.address, "POST", "/v1/updates", &update(&sample, &event, 1));
+        let status = answer.map_or(0, |(status, _)| status);
+        if status == 202 {
+            acknowledged.push((event, 1));
+        }
+        status
+    };
+    for number in 0..2000 {
+        post(&server, number);
+    }
+    let filler = data.join("filler");
+    // It ends when there is no room left.
+    works("dd", &["if=/dev/zero", &format!("of={}", text(&filler)), "bs=64k"]);
+    let mut number = 2000;
+    let refused = loop {
+        let status = post(&server, number);
+        number += 1;
+        if status == 503 || number > 60_000 {
+            break status;
+        }
+    };
+    if refused != 503 {
+        return Ok(End::Broken(format!("a full disk is answered with {refused}")));
+    }
+    let receiver = Receiver::start(&address, 2, |_| Mood::Well)?;
+    server.drained(REST)?;
+    let still = post(&server, number);
+    std::fs::remove_file(&filler).map_err(|error| error.to_string())?;
+    let freed = now();
+    while post(&server, number + 1) != 202 {
+        if freed.elapsed() > REST {
+            return Ok(End::Broken("it does not end when there is room again".to_owned()));
+        }
+        pause(Duration::from_millis(20));
+    }
+    let ended = freed.elapsed();
+    server.drained(REST)?;
+    let account = account(&acknowledged, &receiver.arrivals());
+    let text = format!(
+        "{} acknowledged, {} lost; 503 while full ({still} while it drained), accepting again {} ms after there was room",
+        account.acknowledged,
+        account.lost,
+        ended.as_millis()
+    );
+    Ok(if account.lost == 0 && still == 503 { End::Held(text) } else { End::Broken(text) })
+}
+
+/// The N-th sync fails, once and from then on; then a start without faults.
+fn failing_syncs(last: u64) -> Result<End, String> {
+    if !works("strace", &["-V"]) {
+        return Ok(End::Skipped("strace is not installed".to_owned()));
+    }
+    let mut sum = Account::default();
+    for number in 1..=last {
+        for ever in ["", "+"] {
+            let receiver = Receiver::start("127.0.0.1:0", number, |_| Mood::Well)?;
+            let mut server = Server::new("syncs", &configuration(&receiver.address))?;
+            let inject = format!("inject=fdatasync,fsync:error=EIO:when={number}{ever}");
+            let calls = "trace=fdatasync,fsync";
+            let under = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", calls, "-e", &inject];
+            server.under = under.iter().map(|&word| word.to_owned()).collect();
+            // A sync that fails while the store is made: the server says so and ends.
+            let started = server.start();
+            let acknowledged = match started {
+                Err(_) => Vec::new(),
+                Ok(()) => {
+                    let load = Load::start(&server.address, 2, Duration::from_millis(2), number)?;
+                    pause(Duration::from_millis(400));
+                    load.stop()
+                }
+            };
+            server.kill();
+            server.under.clear();
+            server.start()?;
+            server.drained(REST)?;
+            let account = account(&acknowledged, &receiver.arrivals());
+            sum.acknowledged += account.acknowledged;
+            sum.lost += account.lost;
+            sum.out_of_order += account.out_of_order;
+        }
+    }
+    let text = format!(
+        "syncs 1 to {last}, each once and for ever: {} acknowledged, {} lost, {} out of order",
+        sum.acknowledged, sum.lost, sum.out_of_order
+    );
+    Ok(if sum.lost + sum.out_of_order == 0 { End::Held(text) } else { End::Broken(text) })
+}
+
+/// Shuts a file system down as a power cut does: what was not synced is gone (EXT4_IOC_SHUTDOWN, without flushing the log).
+const CUT: &str = "import fcntl,os,struct,sys
+fd=os.open(sys.argv[1],os.O_RDONLY)
+fcntl.ioctl(fd,0x8004587D,struct.pack('I',2))";
+
+fn power_cuts(rounds: u64) -> Result<End, String> {
+    let receiver = Receiver::start("127.0.0.1:0", 1, |_| Mood::Well)?;
+    let mut server = Server::new("power", &configuration(&receiver.address))?;
+    let (data, image) = (server.data(), server.folder().join("image"));
+    std::fs::create_dir_all(&data).map_err(|error| error.to_string())?;
+    let made = std::fs::File::create(&image).and_then(|file| file.set_len(256 * 1024 * 1024));
+    made.map_err(|error| error.to_string())?;
+    let mount = || works("mount", &["-o", "loop", &text(&image), &text(&data)]);
+    if !works("mkfs.ext4", &["-q", "-F", &text(&image)]) || !mount() {
+        return Ok(End::Skipped(NO_MOUNT.to_owned()));
+    }
+    let place = data.clone();
+    let _mount = Mount(&place);
+    let mut acknowledged = Vec::new();
+    for round in 1..=rounds {
+        server.start()?;
+        let load = Load::named(&server.address, 4, Duration::from_millis(1), round, &format!("cut {round}"))?;
+        pause(Duration::from_millis(150 + 37 * (round % 7)));
+        // Only what was acknowledged before the cut counts: a sync that races with it may say that it worked.
+        let before = load.so_far();
+        if !works("python3", &["-c", CUT, &text(&data)]) {
+            return Ok(End::Skipped("python3 cannot shut the file system down".to_owned()));
+        }
+        server.kill();
+        drop(load.stop());
+        acknowledged.extend(before);
+        if !works("umount", &[&text(&data)]) || !mount() {
+            return Err("the file system does not come back".to_owned());
+        }
+    }
+    server.start()?;
+    server.drained(REST)?;
+    let account = account(&acknowledged, &receiver.arrivals());
+    let text =
+        format!("{rounds} cuts, {} acknowledged before them, {} lost", account.acknowledged, account.lost);
+    server.kill();
+    Ok(if account.lost == 0 { End::Held(text) } else { End::Broken(text) })
+}
