@@ -9,5 +9,6 @@ mod harness;
 mod hostile;
 mod program;
 mod serve;
+mod server;
 mod tls;
 mod wire;

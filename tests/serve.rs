@@ -1,126 +1,14 @@
 //! The server as a process: taking in, delivering, being killed, reloading, draining, refusing.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
+use std::io::Write;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use receiver::MockReceiver;
-use serde_json::Value;
-use tempfile::TempDir;
 use tokio::task::block_in_place;
 
 use crate::harness::{LIMIT, update};
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_fusion-webhook");
-
-/// A server process with its folder.
-struct Server {
-    child: Child,
-    url: String,
-    folder: TempDir,
-    flags: Vec<String>,
-    agent: ureq::Agent,
-}
-
-impl Server {
-    /// Starts one whose only integration, `siem`, posts to `url`.
-    fn start(url: &str, flags: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("config.toml"), configuration(url, "")).unwrap();
-        let flags: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
-        let (child, url) = spawn(&folder, &flags);
-        let agent = ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build().into();
-        Self { child, url, folder, flags, agent }
-    }
-
-    fn configure(&self, text: &str) {
-        std::fs::write(self.folder.path().join("config.toml"), text).unwrap();
-    }
-
-    fn get(&self, path: &str) -> (u16, Value) {
-        block_in_place(|| read(self.agent.get(format!("{}{path}", self.url)).call()))
-    }
-
-    fn post(&self, body: &str, headers: &[(&str, &str)]) -> (u16, Value) {
-        block_in_place(|| {
-            let mut request = self.agent.post(format!("{}v1/updates", self.url));
-            for (name, value) in headers {
-                request = request.header(*name, *value);
-            }
-            read(request.send(body))
-        })
-    }
-
-    /// Asks again and again until the answer is as wanted.
-    async fn until(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        let answered = async {
-            loop {
-                let (_, value) = self.get(path);
-                if wanted(&value) {
-                    return value;
-                }
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(LIMIT, answered).await.expect("the server comes to the wanted state in time")
-    }
-
-    fn signal(&self, signal: &str) {
-        let done = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
-        assert!(done.success());
-    }
-
-    fn kill_and_restart(&mut self) {
-        self.signal("-KILL");
-        self.child.wait().unwrap();
-        (self.child, self.url) = spawn(&self.folder, &self.flags);
-    }
-
-    /// Ends it with a signal; gives its exit code.
-    fn end(mut self) -> Option<i32> {
-        self.signal("-TERM");
-        block_in_place(|| self.child.wait().unwrap().code())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn configuration(url: &str, more: &str) -> String {
-    format!(
-        "[integrations.siem]\nurl = {url:?}\nallow = [\"127.0.0.0/8\"]\n{more}\n\
-         [integrations.siem.retry]\ndelays = [\"50ms\", \"200ms\", \"1s\"]\n\n\
-         [[policies]]\nseverities = [\"medium\"]\nintegrations = [\"siem\"]\n"
-    )
-}
-
-fn spawn(folder: &TempDir, flags: &[String]) -> (Child, String) {
-    let mut child = Command::new(PROGRAM)
-        .args(["serve", "--listen", "127.0.0.1:0", "--config", "config.toml", "--data", "data"])
-        .args(flags)
-        .current_dir(folder.path())
-        .env_remove("FUSION_WEBHOOK_TOKEN")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let url =
-        line.split_whitespace().find(|word| word.starts_with("http")).unwrap_or_else(|| panic!("{line:?}"));
-    (child, url.to_owned())
-}
-
-fn read(answered: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> (u16, Value) {
-    let mut response = answered.unwrap();
-    let text = response.body_mut().read_to_string().unwrap();
-    (response.status().as_u16(), serde_json::from_str(&text).unwrap_or(Value::String(text)))
-}
+use crate::server::{PROGRAM, Server, configuration};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 

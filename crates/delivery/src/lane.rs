@@ -5,45 +5,19 @@
 //! else, whatever the lane's limits are.
 
 mod pace;
+mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::num::NonZeroUsize;
 use std::time::SystemTime;
 
 use crate::breaker::Breaker;
 use crate::clock::Timestamp;
 use crate::outcome::Outcome;
-use crate::retry::{Die, Disposition, Health, LaneEffect, Reason, RetryPolicy, Tried, judge};
-use crate::store::{Coalesce, DeliveryId, Disposal, Gate, LaneRecord, LaneState, Settled};
+use crate::retry::{Die, Disposition, Health, LaneEffect, Reason, Tried, judge};
+use crate::store::{DeliveryId, Disposal, Gate, LaneRecord, LaneState, Settled};
 
 pub use pace::{Pace, PaceError};
-
-/// What a lane may do at most, and how it retries.
-#[derive(Clone, Debug)]
-pub struct LaneSettings {
-    /// Attempts under way at once; at least 1.
-    pub concurrency: NonZeroUsize,
-    /// How many attempts may start in a time.
-    pub pace: Option<Pace>,
-    /// The retry policy.
-    pub retry: RetryPolicy,
-    /// Whether a later update of a key makes an earlier one superfluous, where the message allows it.
-    pub coalesce: Coalesce,
-}
-
-/// Eight at once are enough to be fast, and few enough for a small receiver.
-const DEFAULT_CONCURRENCY: NonZeroUsize = NonZeroUsize::new(8).expect("8 is not 0");
-
-impl Default for LaneSettings {
-    fn default() -> Self {
-        Self {
-            concurrency: DEFAULT_CONCURRENCY,
-            pace: None,
-            retry: RetryPolicy::standard(),
-            coalesce: Coalesce::Nothing,
-        }
-    }
-}
+pub use settings::LaneSettings;
 
 /// What a lane wants from the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,12 +8,13 @@ use std::time::Duration;
 use fastrand::Rng;
 use tokio::sync::{mpsc, oneshot};
 
+use super::record::record;
 use super::{AttemptReport, Command, LaneView, Limits, Observer, Opening, Place, Transport};
 use crate::clock::{Clock, Timestamp};
 use crate::lane::{Claimed, Lane};
 use crate::message::Message;
 use crate::outcome::Attempt;
-use crate::retry::{Die, Disposition, Reason};
+use crate::retry::{Die, Reason};
 use crate::schedule::{Action, Schedule};
 use crate::store::desk::Desk;
 use crate::store::{
@@ -24,9 +25,6 @@ use crate::tasks::TaskSet;
 
 /// How many deliveries of a lane the store settles in one request.
 const SWEEP: usize = 1000;
-
-/// How much of a response is kept in the history, in bytes.
-const EXCERPT: usize = 1024;
 
 /// What the store did.
 #[derive(Debug)]
@@ -390,27 +388,5 @@ impl<X: Transport, O: Observer> Loop<X, O> {
             _ = all_done => {}
             () = self.clock.sleep_until(end.after(Duration::from_secs(1))) => {}
         }
-    }
-}
-
-/// What the history keeps of an attempt.
-fn record(number: u32, at: Timestamp, attempt: &Attempt, disposition: &Disposition) -> AttemptRecord {
-    let word = match disposition {
-        Disposition::Delivered => "delivered",
-        Disposition::Repeat | Disposition::Retry(_) | Disposition::Dead(_) => attempt.outcome.word(),
-    };
-    let response = attempt.response.as_ref();
-    let excerpt = response.map(|response| {
-        let kept = &response.body[..response.body.len().min(EXCERPT)];
-        String::from_utf8_lossy(kept).into_owned()
-    });
-    AttemptRecord {
-        number,
-        at,
-        word: word.into(),
-        outcome: attempt.outcome.to_string(),
-        status: response.map(|response| response.status.as_u16()),
-        took: attempt.timings.total,
-        response: excerpt.unwrap_or_default(),
     }
 }

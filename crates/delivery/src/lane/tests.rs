@@ -1,10 +1,11 @@
+use std::num::NonZeroUsize;
 use std::time::{Duration, UNIX_EPOCH};
 
 use http::StatusCode;
 
 use super::*;
 use crate::outcome::Answer;
-use crate::store::LaneId;
+use crate::store::{Coalesce, LaneId};
 
 const NOW: Timestamp = Timestamp::from_micros(1_000_000_000);
 const ALL: usize = usize::MAX / 2;
