@@ -1,25 +1,35 @@
 //! Runs the README: every `console` block is played in its order, and what it printed is compared with the page or
 //! written into it. Nothing on that page is retyped.
 //!
-//! In a block, a line that opens with `$ ` is a command for `sh`, run at the root of the workspace (a backslash at its end
-//! joins the next line to it). The rest is its output. A command that serves is left running until the next such one or
-//! the end of the page, and all that it printed then stands in its own block. Ports of the page are played on free ones.
+//! In a block, a line that opens with `$ ` is a command for `sh` (a backslash at its end joins the next line to it). The rest
+//! is its output. A command that serves is left running until one is started in its place or the page ends, and all that it
+//! printed then stands in its own block. Ports of the page are played on free ones, also in the files that it names: the
+//! page is played in a folder of its own, with copies of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
+use crate::rig::pause;
 use crate::run::{cargo, root, succeed, target};
 
-/// What opens a command that serves, and what it prints once it listens.
-const SERVERS: &[(&str, &str)] = &[("fusion-webhook receive", "listening on")];
+/// What opens a command that serves, what it prints once it listens, and how it is told where, if it is to be told.
+const SERVERS: &[(&str, &str, &str)] = &[
+    ("fusion-webhook receive", "listening on", " --listen 127.0.0.1:8080"),
+    ("fusion-webhook serve", "serving on", ""),
+];
 
 /// The host of the page's addresses; ports of it are played on free ones.
 const HOST: &str = "127.0.0.1:";
 
-/// Where a server listens if its command does not say.
-const DEFAULT_PORT: &str = "8080";
+/// Where servers listen if their commands do not say.
+const DEFAULT_PORTS: [&str; 2] = ["8080", "8090"];
+
+/// How long a person takes to type a command, in which servers do their work.
+const TYPING: Duration = Duration::from_millis(400);
 
 /// Whether the page is compared or written.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,24 +44,29 @@ pub(crate) fn readme(mode: Mode) -> Result<(), String> {
     let text = std::fs::read_to_string(&page).map_err(|error| error.to_string())?;
     let mut pieces = split(&text);
     let mut player = Player::new(&text)?;
-    let mut serving: Option<(usize, Server)> = None;
+    // Those that run, by the opening of their command.
+    let mut serving: BTreeMap<&str, (usize, Server)> = BTreeMap::new();
     for index in 0..pieces.len() {
         let Piece::Session { commands, .. } = &pieces[index] else { continue };
         let mut printed = String::new();
         for command in commands.clone() {
             printed.push_str(&format!("$ {command}\n"));
-            if let Some((_, ready)) = SERVERS.iter().find(|(opening, _)| command.starts_with(opening)) {
-                if let Some((at, server)) = serving.take() {
-                    pieces[at].append(&player.localize(&server.stop()?));
+            match SERVERS.iter().find(|(opening, ..)| command.starts_with(opening)) {
+                Some((opening, ready, listen)) => {
+                    if let Some((at, server)) = serving.remove(opening) {
+                        pieces[at].append(&player.localize(&server.stop()?));
+                    }
+                    serving.insert(opening, (index, player.serve(&command, ready, listen)?));
                 }
-                serving = Some((index, player.serve(&command, ready)?));
-            } else {
-                printed.push_str(&player.play(&command)?);
+                None => {
+                    pause(TYPING);
+                    printed.push_str(&player.play(&command)?);
+                }
             }
         }
         pieces[index].print(printed);
     }
-    if let Some((at, server)) = serving {
+    for (at, server) in serving.into_values() {
         pieces[at].append(&player.localize(&server.stop()?));
     }
     match mode {
@@ -135,6 +150,7 @@ struct Player {
     /// The page's addresses with those they are played on.
     addresses: BTreeMap<String, String>,
     path: String,
+    folder: PathBuf,
     /// The exit code of the command before.
     exit: i32,
 }
@@ -148,7 +164,7 @@ impl Player {
         let typed = commands.iter().flat_map(|command| command.split(HOST).skip(1));
         let ports: BTreeSet<String> =
             typed.map(|rest| rest.chars().take_while(char::is_ascii_digit).collect()).collect();
-        for port in ports.into_iter().chain([DEFAULT_PORT.to_owned()]) {
+        for port in ports.into_iter().chain(DEFAULT_PORTS.map(str::to_owned)) {
             let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
             let free = listener.local_addr().map_err(|error| error.to_string())?;
             bound.push(listener);
@@ -156,17 +172,41 @@ impl Player {
         }
         let path = std::env::var("PATH").unwrap_or_default();
         let path = format!("{}:{path}", target().join("release").display());
-        Ok(Self { addresses, path, exit: 0 })
+        let folder = target().join("readme");
+        let player = Self { addresses, path, folder, exit: 0 };
+        player.copy_files(&commands).map_err(|error| format!("{}: {error}", player.folder.display()))?;
+        Ok(player)
+    }
+
+    /// Puts copies of the files that commands name into the folder, with the addresses that are played.
+    fn copy_files(&self, commands: &[String]) -> std::io::Result<()> {
+        std::fs::remove_dir_all(&self.folder).or_else(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => Ok(()),
+            _ => Err(error),
+        })?;
+        std::fs::create_dir_all(&self.folder)?;
+        for word in commands.iter().flat_map(|command| command.split_whitespace()) {
+            let name = word.trim_start_matches('@');
+            if let Ok(text) = std::fs::read_to_string(root().join(name)) {
+                let copy = self.folder.join(name);
+                std::fs::create_dir_all(copy.parent().unwrap_or(&self.folder))?;
+                std::fs::write(copy, self.played(&text))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A text of the page with the addresses that are played.
+    fn played(&self, text: &str) -> String {
+        self.addresses.iter().fold(text.to_owned(), |text, (page, played)| text.replace(page, played))
     }
 
     fn shell(&self, command: &str) -> Command {
-        let mut command = command.replace("cargo run --release -- ", "fusion-webhook ");
-        for (page, played) in &self.addresses {
-            command = command.replace(page, played);
-        }
+        let command = self.played(&command.replace("cargo run --release -- ", "fusion-webhook "));
         let mut shell = Command::new("sh");
         shell.args(["-c", &format!("exec 2>&1; (exit {}); {command}", self.exit)]);
-        shell.current_dir(root()).env("PATH", &self.path).stdin(Stdio::null());
+        shell.current_dir(&self.folder).env("PATH", &self.path).stdin(Stdio::null());
+        shell.env("FUSION_WEBHOOK_SERVER", self.played("http://127.0.0.1:8090"));
         shell
     }
 
@@ -179,11 +219,8 @@ impl Player {
     }
 
     /// Starts a server, and waits until it listens.
-    fn serve(&self, command: &str, ready: &str) -> Result<Server, String> {
-        let listen = match command.contains("--listen") {
-            true => String::new(),
-            false => format!(" --listen {HOST}{DEFAULT_PORT}"),
-        };
+    fn serve(&self, command: &str, ready: &str, listen: &str) -> Result<Server, String> {
+        let listen = if command.contains("--listen") { "" } else { listen };
         let mut shell = self.shell(&format!("exec {command}{listen}"));
         let child = shell.stdout(Stdio::piped()).spawn().map_err(|error| error.to_string())?;
         Server { child, printed: String::new() }.until(ready)
@@ -222,7 +259,9 @@ impl Server {
 
     /// Ends it as Ctrl-C does.
     fn stop(mut self) -> Result<String, String> {
-        succeed(Command::new("kill").args(["-INT", &self.child.id().to_string()]))?;
+        // One that the page killed is gone already.
+        let _ =
+            succeed(Command::new("kill").stderr(Stdio::null()).args(["-INT", &self.child.id().to_string()]));
         let mut rest = Vec::new();
         let stdout = self.child.stdout.as_mut().ok_or("the server has no output")?;
         stdout.read_to_end(&mut rest).map_err(|error| error.to_string())?;
