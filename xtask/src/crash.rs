@@ -65,6 +65,10 @@ pub(crate) fn crash(rounds: u64, seed: u64) -> Result<(), String> {
     for round in 1..=rounds {
         pause(Duration::from_millis(20 + dice.below(300)));
         server.kill();
+        // Now and then it is killed again while it opens the store.
+        for _ in 0..dice.below(4).saturating_sub(1) {
+            server.start_and_kill(Duration::from_millis(dice.below(25)))?;
+        }
         let (begun, before) = (now(), receiver.count());
         server.start()?;
         while receiver.count() == before {

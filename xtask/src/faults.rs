@@ -1,4 +1,4 @@
-//! Faults of the disk under the built server: full, failing syncs, flipped bits, power cuts. After each, what arrived is held
+//! Faults of the disk under the built server: full, failing calls, flipped bits, power cuts. After each, what arrived is held
 //! against what was acknowledged.
 //!
 //! What a machine does not allow is skipped with a line that says so; in CI that is a failure.
@@ -24,10 +24,12 @@ enum End {
 
 /// Runs all trials; a sample of the systematic ones, or all of them.
 pub(crate) fn faults(sample_only: bool) -> Result<(), String> {
-    let (syncs, flips, cuts) = if sample_only { (6, 200, 20) } else { (60, 2000, 200) };
+    let every: Vec<u64> = (1..=60).collect();
+    let numbers = if sample_only { vec![1, 2, 5, 12, 30] } else { every };
+    let (flips, cuts) = if sample_only { (200, 20) } else { (2000, 200) };
     let trials: [(&str, Trial); 4] = [
         ("a full disk", Box::new(full_disk)),
-        ("failing syncs", Box::new(move || failing_syncs(syncs))),
+        ("failing calls", Box::new(move || failing_calls(&numbers))),
         ("flipped bits", Box::new(move || flips::flips(flips))),
         ("power cuts", Box::new(move || power_cuts(cuts))),
     ];
@@ -140,42 +142,56 @@ fn full_disk() -> Result<End, String> {
     Ok(if account.lost == 0 && still == 503 { End::Held(text) } else { End::Broken(text) })
 }
 
-/// The N-th sync fails, once and from then on; then a start without faults.
-fn failing_syncs(last: u64) -> Result<End, String> {
+/// Calls of the system that fail, and how.
+const CALLS: &[(&str, &str)] = &[
+    ("fdatasync,fsync", "EIO"),
+    ("pwrite64", "EIO"),
+    ("pwrite64", "ENOSPC"),
+    ("ftruncate", "EIO"),
+    ("openat", "EMFILE"),
+];
+
+/// The N-th call fails, once and from then on; then a start without faults.
+fn failing_calls(numbers: &[u64]) -> Result<End, String> {
     if !works("strace", &["-V"]) {
         return Ok(End::Skipped("strace is not installed".to_owned()));
     }
-    let mut sum = Account::default();
-    for number in 1..=last {
-        for ever in ["", "+"] {
-            let receiver = Receiver::start("127.0.0.1:0", number, |_| Mood::Well)?;
-            let mut server = Server::new("syncs", &configuration(&receiver.address))?;
-            let inject = format!("inject=fdatasync,fsync:error=EIO:when={number}{ever}");
-            let calls = "trace=fdatasync,fsync";
-            let under = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", calls, "-e", &inject];
-            server.under = under.iter().map(|&word| word.to_owned()).collect();
-            // A sync that fails while the store is made: the server says so and ends.
-            let started = server.start();
-            let acknowledged = match started {
-                Err(_) => Vec::new(),
-                Ok(()) => {
-                    let load = Load::start(&server.address, 2, Duration::from_millis(2), number)?;
-                    pause(Duration::from_millis(400));
-                    load.stop()
-                }
-            };
-            server.kill();
-            server.under.clear();
-            server.start()?;
-            server.drained(REST)?;
-            let account = account(&acknowledged, &receiver.arrivals());
-            sum.acknowledged += account.acknowledged;
-            sum.lost += account.lost;
-            sum.out_of_order += account.out_of_order;
+    let (mut sum, mut runs, mut refused) = (Account::default(), 0, 0);
+    for (calls, error) in CALLS {
+        for number in numbers {
+            for ever in ["", "+"] {
+                let receiver = Receiver::start("127.0.0.1:0", *number, |_| Mood::Well)?;
+                let mut server = Server::new("calls", &configuration(&receiver.address))?;
+                let trace = format!("trace={calls}");
+                let inject = format!("inject={calls}:error={error}:when={number}{ever}");
+                let under = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
+                server.under = under.iter().map(|&word| word.to_owned()).collect();
+                runs += 1;
+                let acknowledged = match server.start() {
+                    // A call that fails while the store is made: the server says so and ends.
+                    Err(_) => {
+                        refused += 1;
+                        Vec::new()
+                    }
+                    Ok(()) => {
+                        let load = Load::start(&server.address, 2, Duration::from_millis(2), *number)?;
+                        pause(Duration::from_millis(300));
+                        load.stop()
+                    }
+                };
+                server.kill();
+                server.under.clear();
+                server.start()?;
+                server.drained(REST)?;
+                let account = account(&acknowledged, &receiver.arrivals());
+                sum.acknowledged += account.acknowledged;
+                sum.lost += account.lost;
+                sum.out_of_order += account.out_of_order;
+            }
         }
     }
     let text = format!(
-        "syncs 1 to {last}, each once and for ever: {} acknowledged, {} lost, {} out of order",
+        "{runs} runs, {refused} ended at their start; {} acknowledged, {} lost, {} out of order",
         sum.acknowledged, sum.lost, sum.out_of_order
     );
     Ok(if sum.lost + sum.out_of_order == 0 { End::Held(text) } else { End::Broken(text) })

@@ -21,7 +21,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   e2e              the built program against itself and curl, as a table
   crash [--rounds N] [--seed N]    kills the built server under load, and accounts for every update
   simulate [SEEDS [FIRST]]         plays the scheduler against receivers that fail in every way
-  faults [--sample]                a full disk, failing syncs, flipped bits, power cuts
+  faults [--sample]                a full disk, failing calls, flipped bits, power cuts
   outage [--seconds N]             a receiver away under load: how soon what waited has arrived
   backlog [--updates N]            a large backlog: memory, and time to the first delivery after a kill
   isolation [--integrations N] [--pairs N]   what broken integrations change for the others

@@ -35,6 +35,9 @@ const MAX_COMMANDS: usize = 256;
 /// Attempts under way at once over all lanes, unless settings say otherwise.
 pub const DEFAULT_IN_FLIGHT: NonZeroUsize = NonZeroUsize::new(256).expect("256 is not 0");
 
+/// Bytes of bodies under way at once over all lanes, unless settings say otherwise.
+pub const DEFAULT_BYTES: u64 = 64 * 1024 * 1024;
+
 /// How many deliveries may wait in all, unless settings say otherwise; more are refused.
 pub const DEFAULT_BACKLOG: u64 = 10_000_000;
 
@@ -87,13 +90,15 @@ pub struct AttemptReport<'a> {
 pub struct Limits {
     /// Attempts under way at once over all lanes.
     pub in_flight: NonZeroUsize,
+    /// Bytes of bodies under way at once over all lanes; the one that passes it is the last that starts.
+    pub bytes: u64,
     /// Deliveries that are not settled, over all lanes.
     pub backlog: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { in_flight: DEFAULT_IN_FLIGHT, backlog: DEFAULT_BACKLOG }
+        Self { in_flight: DEFAULT_IN_FLIGHT, bytes: DEFAULT_BYTES, backlog: DEFAULT_BACKLOG }
     }
 }
 

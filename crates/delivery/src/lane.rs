@@ -4,6 +4,7 @@
 //! the limits that say when the next may start. Because only heads are claimed, a failing key holds back itself and nothing
 //! else, whatever the lane's limits are.
 
+mod claim;
 mod pace;
 mod settings;
 
@@ -16,20 +17,9 @@ use crate::outcome::Outcome;
 use crate::retry::{Die, Disposition, Health, LaneEffect, Reason, Tried, judge};
 use crate::store::{DeliveryId, Disposal, Gate, LaneRecord, LaneState, Settled};
 
+pub use claim::{Ask, Claimed, Share};
 pub use pace::{Pace, PaceError};
 pub use settings::LaneSettings;
-
-/// What a lane wants from the store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ask {
-    /// At most so many deliveries.
-    pub limit: usize,
-    /// What waits for an outage of an earlier epoch to end is due.
-    pub epoch: u32,
-}
-
-/// What the store gave: a delivery, its attempts so far, and when it was accepted.
-pub type Claimed = (DeliveryId, u32, Timestamp);
 
 /// What the end of an attempt led to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,11 +57,13 @@ pub struct Lane {
     held: BTreeMap<DeliveryId, Entry>,
     ready: BTreeSet<DeliveryId>,
     in_flight: usize,
+    bytes_in_flight: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     attempts: u32,
+    bytes: u64,
     accepted: Timestamp,
     repeated: bool,
     in_flight: bool,
@@ -98,6 +90,7 @@ impl Lane {
             held: BTreeMap::new(),
             ready: BTreeSet::new(),
             in_flight: 0,
+            bytes_in_flight: 0,
         }
     }
 
@@ -141,6 +134,12 @@ impl Lane {
     #[must_use]
     pub const fn in_flight(&self) -> usize {
         self.in_flight
+    }
+
+    /// How many bytes their bodies have.
+    #[must_use]
+    pub const fn bytes_in_flight(&self) -> u64 {
+        self.bytes_in_flight
     }
 
     /// How many deliveries are not settled.
@@ -189,7 +188,7 @@ impl Lane {
 
     /// What to claim, if there is room for it and the store may have something that is due. There is one claim at a time:
     /// the lane asks no more until it was given something.
-    pub fn ask(&mut self, share: usize, now: Timestamp) -> Option<Ask> {
+    pub fn ask(&mut self, share: Share, now: Timestamp) -> Option<Ask> {
         if self.asking || self.next_ask(share)? > now {
             return None;
         }
@@ -200,14 +199,14 @@ impl Lane {
     }
 
     /// How many may be held: twice what may be under way, so that the next is there when one ends.
-    fn room(&self, share: usize) -> usize {
+    fn room(&self, share: Share) -> usize {
         let concurrency = self.settings.concurrency.get();
-        let allowed = self.breaker.allows(concurrency, self.in_flight).min(share);
-        let at_full = allowed >= concurrency.min(share) && !self.breaker.is_open();
+        let allowed = self.breaker.allows(concurrency, self.in_flight).min(share.attempts);
+        let at_full = allowed >= concurrency.min(share.attempts) && !self.breaker.is_open();
         if at_full { allowed * 2 } else { allowed }
     }
 
-    fn next_ask(&self, share: usize) -> Option<Timestamp> {
+    fn next_ask(&self, share: Share) -> Option<Timestamp> {
         if self.gate != Gate::Open || self.asking || self.room(share) <= self.held.len() {
             return None;
         }
@@ -232,8 +231,8 @@ impl Lane {
         if claimed.is_empty() && self.breaker.is_open() {
             self.awaiting = false;
         }
-        for &(id, attempts, accepted) in claimed {
-            self.held.insert(id, Entry { attempts, accepted, repeated: false, in_flight: false });
+        for &Claimed { id, attempts, accepted, bytes } in claimed {
+            self.held.insert(id, Entry { attempts, bytes, accepted, repeated: false, in_flight: false });
             self.ready.insert(id);
         }
     }
@@ -279,7 +278,7 @@ impl Lane {
     }
 
     /// Starts the next attempt, if one may start while at most `share` are under way.
-    pub fn start(&mut self, share: usize, now: Timestamp) -> Option<DeliveryId> {
+    pub fn start(&mut self, share: Share, now: Timestamp) -> Option<DeliveryId> {
         if self.next_start(share)? > now {
             return None;
         }
@@ -290,6 +289,7 @@ impl Lane {
             entry.attempts += 1;
         }
         self.in_flight += 1;
+        self.bytes_in_flight += entry.bytes;
         self.breaker.started();
         if let Some(pace) = &self.settings.pace {
             self.allowance.take(pace, now);
@@ -298,9 +298,12 @@ impl Lane {
     }
 
     /// When the next attempt may start, as far as time decides; `None` if there is none to start.
-    fn next_start(&self, share: usize) -> Option<Timestamp> {
-        let allowed = self.breaker.allows(self.settings.concurrency.get(), self.in_flight).min(share);
-        if self.gate != Gate::Open || self.ready.is_empty() || self.in_flight >= allowed {
+    fn next_start(&self, share: Share) -> Option<Timestamp> {
+        let allowed =
+            self.breaker.allows(self.settings.concurrency.get(), self.in_flight).min(share.attempts);
+        let next = self.ready.first().and_then(|id| self.held.get(id))?;
+        let too_much = self.in_flight > 0 && self.bytes_in_flight + next.bytes > share.bytes;
+        if too_much || self.gate != Gate::Open || self.in_flight >= allowed {
             return None;
         }
         let paced = self.settings.pace.as_ref().map(|pace| self.allowance.due_at(pace));
@@ -325,6 +328,7 @@ impl Lane {
         entry.in_flight = false;
         entry.repeated = judged.disposition == Disposition::Repeat;
         self.in_flight -= 1;
+        self.bytes_in_flight -= entry.bytes;
         let outage = (judged.health == Health::Bad).then_some(self.epoch);
         let disposal = match &judged.disposition {
             Disposition::Delivered => Some(Disposal::Settle(Settled::Delivered)),
@@ -374,7 +378,7 @@ impl Lane {
 
     /// When something will change by itself; `None` if only an event from outside can change anything.
     #[must_use]
-    pub fn wake_at(&self, share: usize) -> Option<Timestamp> {
+    pub fn wake_at(&self, share: Share) -> Option<Timestamp> {
         let first = self.ready.first().and_then(|id| self.held.get(id));
         let expiry = first.map(|entry| entry.accepted.after(self.settings.retry.expiry()));
         [expiry, self.next_sweep(), self.next_start(share), self.next_ask(share)].into_iter().flatten().min()

@@ -11,7 +11,7 @@ use std::num::NonZeroUsize;
 use std::time::{Duration, SystemTime};
 
 use crate::clock::Timestamp;
-use crate::lane::{Claimed, Finished, Lane, LaneSettings};
+use crate::lane::{Claimed, Finished, Lane, LaneSettings, Share};
 use crate::outcome::Outcome;
 use crate::retry::{Die, Reason};
 use crate::store::{DeliveryId, Gate, LaneId, LaneRecord, LaneState, Settled, Wanted};
@@ -41,8 +41,9 @@ pub struct Schedule {
     timers: BTreeSet<(Timestamp, LaneId)>,
     /// Lanes that could do more if their share were larger.
     held: BTreeSet<LaneId>,
-    limit: usize,
+    limit: Share,
     in_flight: usize,
+    bytes_in_flight: u64,
     /// Lanes with a backlog.
     busy: usize,
 }
@@ -57,16 +58,18 @@ struct Slot {
 }
 
 impl Schedule {
-    /// Without lanes; at most `limit` attempts under way at once over all of them.
+    /// Without lanes; at most `attempts` under way at once over all of them, and with them no more than `bytes` of bodies, but
+    /// for the one that passes it.
     #[must_use]
-    pub fn new(limit: NonZeroUsize) -> Self {
+    pub fn new(attempts: NonZeroUsize, bytes: u64) -> Self {
         Self {
             lanes: HashMap::new(),
             turns: VecDeque::new(),
             timers: BTreeSet::new(),
             held: BTreeSet::new(),
-            limit: limit.get(),
+            limit: Share { attempts: attempts.get(), bytes },
             in_flight: 0,
+            bytes_in_flight: 0,
             busy: 0,
         }
     }
@@ -92,6 +95,7 @@ impl Schedule {
             self.timers.remove(&(timer, id));
         }
         self.in_flight -= slot.lane.in_flight();
+        self.bytes_in_flight -= slot.lane.bytes_in_flight();
         self.busy -= usize::from(slot.busy);
         self.release_held();
         slot.lane.idle().collect()
@@ -175,8 +179,10 @@ impl Schedule {
         die: Die,
     ) -> Option<Finished> {
         let slot = self.lanes.get_mut(&lane)?;
+        let before = slot.lane.bytes_in_flight();
         let finished = slot.lane.finished(delivery, outcome, now, wall, die)?;
         self.in_flight -= 1;
+        self.bytes_in_flight -= before - slot.lane.bytes_in_flight();
         self.touch(lane);
         Some(finished)
     }
@@ -206,9 +212,10 @@ impl Schedule {
         }
     }
 
-    /// How many attempts one lane may have under way: all, divided by those who have something to send.
-    fn share(&self) -> usize {
-        (self.limit / self.busy.max(1)).max(1)
+    /// What one lane may have under way: all, divided by those who have something to send.
+    fn share(&self) -> Share {
+        let busy = self.busy.max(1);
+        Share { attempts: (self.limit.attempts / busy).max(1), bytes: self.limit.bytes / busy as u64 }
     }
 
     /// What is to be done now.
@@ -225,7 +232,7 @@ impl Schedule {
         }
         let mut actions = Vec::new();
         // A lane that could not start because of the global limit keeps its turn for the next step.
-        while self.in_flight < self.limit {
+        while self.in_flight < self.limit.attempts && self.bytes_in_flight < self.limit.bytes {
             let Some(id) = self.turns.pop_front() else { break };
             self.turn(id, now, &mut actions);
         }
@@ -240,20 +247,24 @@ impl Schedule {
         let dead = |delivery| Action::Settle(id, delivery, Settled::Dead(Reason::Expired));
         actions.extend(slot.lane.expire(now).into_iter().map(dead));
         actions.extend(slot.lane.sweep(now).map(|until| Action::Sweep(id, until)));
+        let before = slot.lane.bytes_in_flight();
         if let Some(delivery) = slot.lane.start(share, now) {
             self.in_flight += 1;
+            self.bytes_in_flight += slot.lane.bytes_in_flight() - before;
             actions.push(Action::Start(id, delivery));
             self.touch(id);
             return;
         }
         let ask = slot.lane.ask(share, now);
-        actions.extend(ask.map(|ask| Action::Claim(Wanted { lane: id, limit: ask.limit, epoch: ask.epoch })));
+        actions.extend(ask.map(|ask| {
+            Action::Claim(Wanted { lane: id, limit: ask.limit, epoch: ask.epoch, bytes: share.bytes })
+        }));
         let state = slot.lane.state();
         if state != slot.saved {
             slot.saved = state;
             actions.push(Action::Save(id, state));
         }
-        if slot.lane.in_flight() >= share {
+        if slot.lane.in_flight() >= share.attempts || slot.lane.bytes_in_flight() >= share.bytes {
             self.held.insert(id);
         }
         let wake = slot.lane.wake_at(share).map(|at| at.max(now.after(Duration::from_micros(1))));

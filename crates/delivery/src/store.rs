@@ -9,6 +9,7 @@
 //! time.
 
 pub mod desk;
+mod fault;
 pub mod memory;
 pub mod sqlite;
 
@@ -17,6 +18,8 @@ use std::fmt;
 use crate::clock::Timestamp;
 use crate::message::{Message, MessageId};
 use crate::retry::Reason;
+
+pub use fault::Fault;
 
 /// A lane, by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -160,6 +163,8 @@ pub struct Wanted {
     pub limit: usize,
     /// Heads parked because of an outage before this epoch are due.
     pub epoch: u32,
+    /// Bodies of at most so many bytes together, but always one.
+    pub bytes: u64,
 }
 
 /// What a lane got.
@@ -258,37 +263,6 @@ pub struct Swept {
     pub settled: Vec<DeliveryId>,
     /// When the oldest delivery that is left and not claimed was accepted.
     pub oldest: Option<Timestamp>,
-}
-
-/// Why a call did not work.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
-    /// There is no room; it ends by itself when there is.
-    #[error("the disk is full: {0}")]
-    Full(String),
-    /// An input or output error; nothing is trusted until the store was reopened and verified.
-    #[error("the store failed: {0}")]
-    Io(String),
-    /// What is on the disk is not what was written there.
-    #[error("the store is damaged: {0}")]
-    Damaged(String),
-    /// The store is being reopened after a fault.
-    #[error("the store is being reopened after a fault: {0}")]
-    Poisoned(String),
-    /// The store was closed.
-    #[error("the store was closed")]
-    Closed,
-}
-
-impl Fault {
-    /// The reason alone, for a sentence that says what kind of fault it is.
-    #[must_use]
-    pub fn why(&self) -> String {
-        match self {
-            Self::Full(why) | Self::Io(why) | Self::Damaged(why) | Self::Poisoned(why) => why.clone(),
-            Self::Closed => self.to_string(),
-        }
-    }
 }
 
 /// The operations that the engine needs. All that was done since the last commit is done together or not at all.

@@ -43,14 +43,22 @@ impl Server {
         &self.folder
     }
 
-    /// Starts it, and waits until it listens. On a restart it listens where it did before.
-    pub(crate) fn start(&mut self) -> Result<(), String> {
+    /// Starts it, and kills it after a while, wherever it is then.
+    pub(crate) fn start_and_kill(&self, after: Duration) -> Result<(), String> {
+        let mut child = self.spawn()?;
+        pause(after);
+        let _ = child.kill();
+        let _ = child.wait();
+        Ok(())
+    }
+
+    fn spawn(&self) -> Result<Child, String> {
         let listen = if self.address.is_empty() { "127.0.0.1:0" } else { &self.address };
         let program = target().join("release/fusion-webhook").display().to_string();
         let mut words = self.under.clone();
         words.push(program);
         let errors = std::fs::OpenOptions::new().create(true).append(true).open(self.folder.join("log"));
-        let mut child = Command::new(&words[0])
+        Command::new(&words[0])
             .args(&words[1..])
             .args(["serve", "--config", "config.toml", "--data", "data", "--log", "warn", "--listen", listen])
             .current_dir(&self.folder)
@@ -59,7 +67,12 @@ impl Server {
             .stdout(Stdio::piped())
             .stderr(errors.map_err(|error| error.to_string())?)
             .spawn()
-            .map_err(|error| format!("the server does not start: {error}"))?;
+            .map_err(|error| format!("the server does not start: {error}"))
+    }
+
+    /// Starts it, and waits until it listens. On a restart it listens where it did before.
+    pub(crate) fn start(&mut self) -> Result<(), String> {
+        let mut child = self.spawn()?;
         let mut line = String::new();
         let read = child.stdout.take().map(|stdout| BufReader::new(stdout).read_line(&mut line));
         let said = line.split_whitespace().find_map(|word| word.strip_prefix("http://"));

@@ -19,7 +19,7 @@ use crate::schedule::{Action, Schedule};
 use crate::store::desk::Desk;
 use crate::store::{
     AppendedBatch, AttemptRecord, Claim, DeliveryId, Disposal, Fault, Finish, Finished, LaneId, LaneRecord,
-    Settled, Store, Swept,
+    Offer, Settled, Store, Swept,
 };
 use crate::tasks::TaskSet;
 
@@ -74,7 +74,7 @@ impl<X: Transport, O: Observer> Loop<X, O> {
             clock,
             dice: Rng::with_seed(seed),
             observer,
-            schedule: Schedule::new(limits.in_flight),
+            schedule: Schedule::new(limits.in_flight, limits.bytes),
             desk,
             targets: HashMap::new(),
             opening: Vec::new(),
@@ -192,8 +192,7 @@ impl<X: Transport, O: Observer> Loop<X, O> {
                 }
             }
             Event::Claimed(lane, claim) => {
-                let claimed: Vec<Claimed> =
-                    claim.offers.iter().map(|offer| (offer.id, offer.attempts, offer.accepted)).collect();
+                let claimed: Vec<Claimed> = claim.offers.iter().map(claimed).collect();
                 for offer in claim.offers {
                     self.held.insert((lane, offer.id), offer.message);
                 }
@@ -389,4 +388,9 @@ impl<X: Transport, O: Observer> Loop<X, O> {
             () = self.clock.sleep_until(end.after(Duration::from_secs(1))) => {}
         }
     }
+}
+
+fn claimed(offer: &Offer) -> Claimed {
+    let bytes = offer.message.body.len() as u64;
+    Claimed { id: offer.id, attempts: offer.attempts, accepted: offer.accepted, bytes }
 }

@@ -8,7 +8,7 @@ use crate::outcome::Answer;
 use crate::store::{Coalesce, LaneId};
 
 const NOW: Timestamp = Timestamp::from_micros(1_000_000_000);
-const ALL: usize = usize::MAX / 2;
+const ALL: Share = Share { attempts: usize::MAX / 2, bytes: 1000 };
 
 /// A lane that holds so many claimed deliveries, and whose store has no more.
 fn lane(held: u64) -> Lane {
@@ -19,9 +19,13 @@ fn lane(held: u64) -> Lane {
     lane.added(held, 0, NOW);
     assert_eq!(lane.ask(ALL, NOW), Some(Ask { limit: 16, epoch: 0 }));
     assert_eq!(lane.ask(ALL, NOW), None, "one claim at a time");
-    let claimed: Vec<_> = (1..=held).map(|id| (DeliveryId(id), 0, NOW)).collect();
+    let claimed: Vec<_> = (1..=held).map(claimed_new).collect();
     lane.take(&claimed, None, Some(NOW), 0);
     lane
+}
+
+fn claimed_new(id: u64) -> Claimed {
+    Claimed { id: DeliveryId(id), attempts: 0, accepted: NOW, bytes: 100 }
 }
 
 fn started(lane: &mut Lane, now: Timestamp) -> Vec<u64> {
@@ -70,12 +74,12 @@ fn an_outage_is_probed_and_its_end_releases_what_waited() {
     assert_eq!(lane.ask(ALL, after(999)), None);
     let probe = Some(Ask { limit: 1, epoch: 1 });
     assert_eq!(lane.ask(ALL, after(1000)), probe, "one probe, although its own retry is later");
-    lane.take(&[(DeliveryId(1), 1, NOW)], Some(after(1000)), Some(NOW), 0);
+    lane.take(&[Claimed { attempts: 1, ..claimed_new(1) }], Some(after(1000)), Some(NOW), 0);
     assert_eq!(started(&mut lane, after(1000)), [1]);
     finish(&mut lane, 1, 200, after(1000));
     assert_eq!(lane.state(), LaneState { epoch: 1, ..LaneState::default() });
     assert_eq!(lane.ask(ALL, after(1000)), probe, "the rest is due at once, with a ramp");
-    lane.take(&[(DeliveryId(2), 1, NOW)], Some(after(1000)), Some(NOW), 0);
+    lane.take(&[Claimed { attempts: 1, ..claimed_new(2) }], Some(after(1000)), Some(NOW), 0);
     started(&mut lane, after(1000));
     finish(&mut lane, 2, 200, after(1000));
     assert_eq!(lane.ask(ALL, after(1000)), Some(Ask { limit: 2, epoch: 1 }));
@@ -103,6 +107,18 @@ fn a_paused_lane_starts_nothing_and_lets_things_expire() {
     lane.closed(DeliveryId(1), true, None);
     lane.swept(0, None, expiry);
     assert_eq!((lane.backlog(), lane.wake_at(ALL)), (0, None));
+}
+
+#[test]
+fn bodies_under_way_are_bounded_but_one_always_goes() {
+    let mut lane = lane(3);
+    let share = |bytes| Share { bytes, ..ALL };
+    assert_eq!(lane.start(share(50), NOW), Some(DeliveryId(1)), "one always goes");
+    assert_eq!(lane.start(share(199), NOW), None);
+    assert_eq!(lane.start(share(200), NOW), Some(DeliveryId(2)));
+    assert_eq!(lane.bytes_in_flight(), 200);
+    finish(&mut lane, 1, 200, NOW);
+    assert_eq!(lane.start(share(200), NOW), Some(DeliveryId(3)));
 }
 
 #[test]

@@ -240,8 +240,13 @@ impl Store for MemoryStore {
         found.sort_unstable();
         found.dedup();
         found.truncate(wanted.limit);
-        let mut offers = Vec::new();
+        let (mut offers, mut bytes) = (Vec::new(), 0);
         for id in found {
+            let size = lane.pending.get(&id).map_or(0, |pending| pending.message.body.len() as u64);
+            if !offers.is_empty() && bytes + size > wanted.bytes {
+                break;
+            }
+            bytes += size;
             lane.unindex(id);
             lane.claimed.insert(id);
             if let Some(pending) = lane.pending.get(&id) {

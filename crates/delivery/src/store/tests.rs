@@ -115,6 +115,7 @@ contract!(
     a_restart_forgets_claims_and_nothing_else,
     lane_states_are_kept,
     a_finish_may_be_repeated,
+    a_claim_holds_so_many_bytes_but_always_one,
 );
 
 const START: Timestamp = Timestamp::from_micros(1_000_000_000_000);
@@ -149,7 +150,7 @@ fn claim(
     limit: usize,
     now: Timestamp,
 ) -> (Vec<String>, Option<Timestamp>) {
-    claim_epoch(store, Wanted { lane, limit, epoch: 0 }, now)
+    claim_epoch(store, Wanted { lane, limit, epoch: 0, bytes: u64::MAX }, now)
 }
 
 fn claim_epoch(store: &mut impl Store, wanted: Wanted, now: Timestamp) -> (Vec<String>, Option<Timestamp>) {
@@ -225,7 +226,7 @@ fn what_waits_for_an_outage_is_due_when_it_is_over(mut store: impl Subject) {
     finish(&mut store, lane, 2, park(at(60), None), at(1));
     finish(&mut store, lane, 3, park(at(600), Some(0)), at(1));
     assert_eq!(claim(&mut store, lane, 9, at(2)), (vec![], Some(at(60))));
-    let back = Wanted { lane, limit: 1, epoch: 1 };
+    let back = Wanted { lane, limit: 1, epoch: 1, bytes: u64::MAX };
     assert_eq!(claim_epoch(&mut store, back, at(2)), (vec!["1 x1 1".to_owned()], Some(at(2))));
     assert_eq!(claim_epoch(&mut store, back, at(2)), (vec!["3 z1 1".to_owned()], Some(at(60))));
     finish(&mut store, lane, 1, park(at(700), Some(1)), at(3));
@@ -320,11 +321,21 @@ fn a_finish_may_be_repeated(mut store: impl Subject) {
     assert_eq!(claim(&mut store, lane, 9, at(1)).0, ["2 x2 0"]);
 }
 
+fn a_claim_holds_so_many_bytes_but_always_one(mut store: impl Subject) {
+    let lane = store.lane("a").unwrap().id;
+    for key in ["x", "y", "z"] {
+        append(&mut store, &[entry(key, "ten bytes!", &plain(lane))], at(0));
+    }
+    let wanted = Wanted { lane, limit: 9, epoch: 0, bytes: 20 };
+    assert_eq!(claim_epoch(&mut store, wanted, at(0)).0.len(), 2);
+    assert_eq!(claim_epoch(&mut store, Wanted { bytes: 0, ..wanted }, at(0)).0.len(), 1);
+}
+
 /// What is done to both stores at once.
 #[derive(Clone, Debug)]
 enum Step {
     Append { lane: u64, key: u8, ongoing: bool, coalesce: bool },
-    Claim { lane: u64, limit: usize, epoch: u32 },
+    Claim { lane: u64, limit: usize, epoch: u32, bytes: u64 },
     Settle { which: usize },
     Park { which: usize, seconds: u64, outage: Option<u32> },
     Sweep { lane: u64, seconds: u64 },
@@ -337,7 +348,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (1..3_u64, 0..3_u8, any::<bool>(), any::<bool>())
             .prop_map(|(lane, key, ongoing, coalesce)| Step::Append { lane, key, ongoing, coalesce }),
-        5 => (1..3_u64, 1..4_usize, 0..3_u32).prop_map(|(lane, limit, epoch)| Step::Claim { lane, limit, epoch }),
+        5 => (1..3_u64, 1..4_usize, 0..3_u32, 0..30_u64)
+            .prop_map(|(lane, limit, epoch, bytes)| Step::Claim { lane, limit, epoch, bytes }),
         3 => any::<usize>().prop_map(|which| Step::Settle { which }),
         3 => (any::<usize>(), 0..90_u64, proptest::option::of(0..3_u32))
             .prop_map(|(which, seconds, outage)| Step::Park { which, seconds, outage }),
@@ -367,8 +379,8 @@ proptest! {
                     let entry = entry(&format!("k{key}"), body, &[(LaneId(lane), coalesce)]);
                     assert_eq!(append(&mut disk, std::slice::from_ref(&entry), now), append(&mut model, &[entry], now));
                 }
-                Step::Claim { lane, limit, epoch } => {
-                    let wanted = Wanted { lane: LaneId(lane), limit, epoch };
+                Step::Claim { lane, limit, epoch, bytes } => {
+                    let wanted = Wanted { lane: LaneId(lane), limit, epoch, bytes };
                     let found = claim_epoch(&mut disk, wanted, now);
                     assert_eq!(found, claim_epoch(&mut model, wanted, now));
                     let number = |line: &String| line.split(' ').next().unwrap().parse().unwrap();

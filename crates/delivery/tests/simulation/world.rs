@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use delivery::clock::Timestamp;
-use delivery::lane::{LaneSettings, Pace};
+use delivery::lane::{Claimed, LaneSettings, Pace};
 use delivery::message::{Message, MessageId, OrderKey};
 use delivery::retry::{Reason, RetryPolicy};
 use delivery::schedule::{Action, Schedule};
 use delivery::store::memory::MemoryStore;
 use delivery::store::{
-    Coalesce, DeliveryId, Disposal, Entry, Finish, Gate, LaneId, LaneRecord, LaneState, Route, Store, Wanted,
+    Coalesce, DeliveryId, Disposal, Entry, Finish, Gate, LaneId, LaneRecord, LaneState, Offer, Route, Store,
+    Wanted,
 };
 use fastrand::Rng;
 
@@ -71,6 +72,9 @@ struct Lane {
     delivered: u64,
     busy: u64,
 }
+
+/// How many bytes may be under way: less than all attempts would have, where there are many.
+const BYTES: u64 = 250;
 
 pub(crate) struct World {
     rng: Rng,
@@ -139,7 +143,7 @@ impl World {
             order: 0,
             events: BinaryHeap::new(),
             store: MemoryStore::remembering(),
-            schedule: Schedule::new(limit),
+            schedule: Schedule::new(limit, BYTES),
             limit,
             lanes: Vec::new(),
             requests: VecDeque::new(),
@@ -191,7 +195,7 @@ impl World {
 
     /// The process starts: the schedule is made of what the store has.
     fn open(&mut self) {
-        self.schedule = Schedule::new(self.limit);
+        self.schedule = Schedule::new(self.limit, BYTES);
         for record in self.store.lanes().unwrap() {
             let index = self.index(record.id);
             self.lanes[index].in_flight.clear();
@@ -312,8 +316,11 @@ impl World {
                 Request::Append(lane, key, supersedable) => self.appended(lane, &key, supersedable),
                 Request::Claim(wanted) => {
                     let claim = self.store.claim(wanted, self.now).unwrap();
-                    let claimed: Vec<_> =
-                        claim.offers.iter().map(|offer| (offer.id, offer.attempts, offer.accepted)).collect();
+                    let claimed = |offer: &Offer| {
+                        let bytes = offer.message.body.len() as u64;
+                        Claimed { id: offer.id, attempts: offer.attempts, accepted: offer.accepted, bytes }
+                    };
+                    let claimed: Vec<_> = claim.offers.iter().map(claimed).collect();
                     self.schedule.took(wanted.lane, &claimed, claim.next, claim.oldest, 0);
                 }
                 Request::Finish(finish) => {
@@ -334,8 +341,12 @@ impl World {
     fn appended(&mut self, lane: usize, key: &str, supersedable: bool) {
         let (id, coalesce) = (self.lanes[lane].id, self.lanes[lane].settings.coalesce);
         let key = OrderKey::from(key);
-        let message =
-            Message { id: MessageId::from("m"), key: key.clone(), supersedable, body: Bytes::new() };
+        let message = Message {
+            id: MessageId::from("m"),
+            key: key.clone(),
+            supersedable,
+            body: Bytes::from_static(&[0; 10]),
+        };
         let entry = Entry { message, lanes: vec![(id, coalesce)], once: None, route: Route::Lanes };
         let batch = self.store.append(&[entry], self.now).unwrap();
         let number = DeliveryId(self.keys.keys().filter(|(other, _)| *other == id).count() as u64 + 1);

@@ -206,6 +206,7 @@ pub(super) struct TypedServer {
     listen: Option<String>,
     token: Option<Secret>,
     in_flight: Option<NonZeroUsize>,
+    in_flight_mib: Option<u64>,
     backlog: Option<u64>,
     history_age: Option<Time>,
     history_mib: Option<u64>,
@@ -227,6 +228,7 @@ impl TypedServer {
             token,
             limits: Limits {
                 in_flight: self.in_flight.unwrap_or(default.limits.in_flight),
+                bytes: self.in_flight_mib.map_or(default.limits.bytes, |mib| mib.saturating_mul(1024 * 1024)),
                 backlog: self.backlog.unwrap_or(default.limits.backlog),
             },
             retention: Retention {

@@ -77,10 +77,15 @@ pub(super) fn append(
 }
 
 pub(super) fn claim(store: &mut SqliteStore, wanted: Wanted, now: Timestamp) -> Result<Claim, Fault> {
-    let mut claim = Claim::default();
+    let (mut claim, mut bytes) = (Claim::default(), 0);
     for n in store.due(wanted, now)? {
         match store.offer(wanted.lane, n, now)? {
             Some(offer) => {
+                let size = offer.message.body.len() as u64;
+                if !claim.offers.is_empty() && bytes + size > wanted.bytes {
+                    break;
+                }
+                bytes += size;
                 store.mark_claimed(wanted.lane, n);
                 claim.offers.push(offer);
             }

@@ -37,7 +37,7 @@ fn fill(store: &mut SqliteStore, bodies: &[&str]) -> LaneId {
 }
 
 fn claim(store: &mut SqliteStore, lane: LaneId, limit: usize) -> Claim {
-    let claim = store.claim(Wanted { lane, limit, epoch: 0 }, NOW).unwrap();
+    let claim = store.claim(Wanted { lane, limit, epoch: 0, bytes: u64::MAX }, NOW).unwrap();
     store.commit().unwrap();
     claim
 }
@@ -69,6 +69,24 @@ fn a_newer_format_is_refused() {
     drop(connection);
     let refused = SqliteStore::open(folder.path(), Retention::default()).unwrap_err().to_string();
     assert!(refused.contains("has format 9, and this version knows formats up to 1"), "{refused}");
+}
+
+#[test]
+fn a_file_of_each_format_that_ever_was_is_opened() {
+    // Made by the release that introduced the format; it holds one delivery that was refused once.
+    for format in [include_bytes!("../../../tests/data/format-1.sqlite")] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("store.sqlite"), format).unwrap();
+        let mut store = open(folder.path());
+        let lane = store.lane("siem").unwrap();
+        assert_eq!(lane.backlog, 1);
+        let far = Timestamp::from_micros(u64::MAX / 4);
+        let wanted = Wanted { lane: lane.id, limit: 9, epoch: 0, bytes: u64::MAX };
+        let offers = store.claim(wanted, far).unwrap().offers;
+        assert_eq!(offers.iter().map(|offer| offer.attempts).collect::<Vec<_>>(), [1]);
+        assert!(offers[0].message.body.starts_with(b"{\"alerttype\":\"start\""));
+        assert_eq!(scrub::scrub(folder.path()).unwrap().findings, Vec::<String>::new());
+    }
 }
 
 #[test]
@@ -138,7 +156,7 @@ fn what_was_not_committed_is_undone() {
     let mut store = open(folder.path());
     let lane = fill(&mut store, &["x"]);
     let before = store.lanes().unwrap();
-    let wanted = Wanted { lane, limit: 9, epoch: 0 };
+    let wanted = Wanted { lane, limit: 9, epoch: 0, bytes: u64::MAX };
     assert_eq!(store.claim(wanted, NOW).unwrap().offers.len(), 1);
     store
         .append(

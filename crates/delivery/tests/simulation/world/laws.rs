@@ -6,7 +6,7 @@ use std::time::Duration;
 use delivery::store::{DeliveryId, LaneId, Settled};
 
 use super::receivers::HANG;
-use super::{Event, World};
+use super::{BYTES, Event, World};
 
 impl World {
     /// Enters in the account what the store settled.
@@ -40,6 +40,7 @@ impl World {
         let busy = self.lanes.iter().filter(|lane| lane.busy > 0).count();
         let total: usize = self.lanes.iter().map(|lane| lane.in_flight.len()).sum();
         assert!(total < self.limit.get(), "more than the global limit");
+        assert!(total as u64 * 10 < BYTES, "more bytes than all may have under way");
         let index = self.index(lane);
         let (now, share) = (self.now, (self.limit.get() / busy.max(1)).max(1));
         let here = &mut self.lanes[index];
