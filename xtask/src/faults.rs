@@ -24,8 +24,8 @@ enum End {
 
 /// Runs all trials; a sample of the systematic ones, or all of them.
 pub(crate) fn faults(sample_only: bool) -> Result<(), String> {
-    let every: Vec<u64> = (1..=60).collect();
-    let numbers = if sample_only { vec![1, 2, 5, 12, 30] } else { every };
+    let every: Vec<u64> = (1..=60).chain((70..=700).step_by(30)).collect();
+    let numbers = if sample_only { vec![2, 12, 40, 100, 250] } else { every };
     let (flips, cuts) = if sample_only { (200, 20) } else { (2000, 200) };
     let trials: [(&str, Trial); 4] = [
         ("a full disk", Box::new(full_disk)),
@@ -148,7 +148,7 @@ const CALLS: &[(&str, &str)] = &[
     ("pwrite64", "EIO"),
     ("pwrite64", "ENOSPC"),
     ("ftruncate", "EIO"),
-    ("openat", "EMFILE"),
+    ("accept4", "EMFILE"),
 ];
 
 /// The N-th call fails, once and from then on; then a start without faults.

@@ -73,8 +73,9 @@ fn a_newer_format_is_refused() {
 
 #[test]
 fn a_file_of_each_format_that_ever_was_is_opened() {
-    // Made by the release that introduced the format; it holds one delivery that was refused once.
-    for format in [include_bytes!("../../../tests/data/format-1.sqlite")] {
+    // Each was made by the release that introduced the format; it holds one delivery that was refused once.
+    const FORMATS: &[&[u8]] = &[include_bytes!("../../../tests/data/format-1.sqlite")];
+    for format in FORMATS {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("store.sqlite"), format).unwrap();
         let mut store = open(folder.path());
