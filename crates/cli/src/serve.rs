@@ -85,9 +85,10 @@ fn open(arguments: &Serve, settings: &Settings, address: SocketAddr) -> Result<P
     }
     let access =
         Access::new(address, token).map_err(|error| Failure::wrong_input(format!("error: {error}")))?;
-    let clock = Clock::start();
     let retention = settings.server.retention;
     let store = SqliteStore::open(&arguments.data, retention).map_err(|error| cannot_run(&error))?;
+    let newest = store.newest().map_err(|error| cannot_run(&error))?;
+    let clock = newest.into_iter().fold(Clock::start(), Clock::not_before);
     let desk = Desk::threaded(store, clock).map_err(|error| cannot_run(&error))?;
     let watch = Watch::new();
     let sender = Sender::on(desk, clock, settings.server.limits, clock.now().as_micros(), watch.clone());

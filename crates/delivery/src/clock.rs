@@ -55,6 +55,13 @@ impl Clock {
         Self { anchor: Instant::now(), at_anchor: Timestamp(0).after(since_epoch) }
     }
 
+    /// The same, but not before `earliest`, which an earlier process has seen: after a wall clock was set back, what it
+    /// stored would be due in a far future otherwise.
+    #[must_use]
+    pub fn not_before(self, earliest: Timestamp) -> Self {
+        Self { at_anchor: self.at_anchor.max(earliest), ..self }
+    }
+
     /// Now, on the scheduler's time line.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is the named file that reads the clock")]
@@ -72,5 +79,21 @@ impl Clock {
     /// Completes at `deadline`; at once if it has passed. Dropping the future cancels the wait.
     pub async fn sleep_until(&self, deadline: Timestamp) {
         tokio::time::sleep_until(self.anchor + deadline.since(self.at_anchor)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wall_clock_that_was_set_back_does_not_set_the_schedule_back() {
+        let clock = Clock::start();
+        let far = clock.now().after(Duration::from_secs(10 * 365 * 86_400));
+        let later = clock.not_before(far);
+        assert_eq!(later.now(), far);
+        later.sleep_until(far.after(Duration::from_secs(5))).await;
+        assert_eq!(later.now(), far.after(Duration::from_secs(5)));
+        assert_eq!(clock.not_before(Timestamp::from_micros(0)).now(), clock.now());
     }
 }

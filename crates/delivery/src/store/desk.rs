@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
 
 use super::{Fault, Store};
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 
 /// How many requests one commit may hold.
 const MAX_GROUP: usize = 1024;
@@ -114,7 +114,8 @@ impl Desk {
     pub fn threaded(store: impl Store, clock: Clock) -> std::io::Result<Self> {
         let (jobs, inbox) = channel();
         let shared: Arc<Mutex<Shared>> = Arc::default();
-        let clerk = Clerk { store: Box::new(store), inbox, shared: Arc::clone(&shared), clock };
+        let clerk =
+            Clerk { store: Box::new(store), inbox, shared: Arc::clone(&shared), clock, idled: clock.now() };
         std::thread::Builder::new().name("store".to_owned()).spawn(move || clerk.run())?;
         Ok(Self::over(Way::Thread(jobs), shared))
     }
@@ -213,6 +214,8 @@ struct Clerk {
     inbox: Receiver<Job>,
     shared: Arc<Mutex<Shared>>,
     clock: Clock,
+    /// When there was a look at what nobody asked for.
+    idled: Timestamp,
 }
 
 /// The desk has no more callers.
@@ -232,6 +235,10 @@ impl Clerk {
             let group = std::iter::once(first).chain(self.inbox.try_iter().take(MAX_GROUP - 1)).collect();
             if self.work_off(group).is_err() {
                 return;
+            }
+            // What nobody asks for has its turn under a load without a pause too.
+            if self.clock.now().since(self.idled) >= IDLE {
+                self.idle();
             }
         }
     }
@@ -338,6 +345,7 @@ impl Clerk {
 
     /// Nobody asks for anything: time for what can wait, a little at a time.
     fn idle(&mut self) {
+        self.idled = self.clock.now();
         self.look_for_room();
         let done = self.store.tidy(self.clock.now()).and_then(|more| self.store.commit().map(|()| more));
         if let Err(fault) = done {

@@ -19,7 +19,7 @@ mod sweep;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, ErrorCode, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::{
     AppendedBatch, Claim, DeliveryId, Entry, Fault, Finish, Finished, LaneId, LaneRecord, LaneState, Store,
@@ -122,6 +122,16 @@ impl SqliteStore {
         store.connect()?;
         store.folder.fill_reserve();
         Ok(store)
+    }
+
+    /// When the newest message was accepted: time has come so far at least.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn newest(&self) -> Result<Option<Timestamp>, Fault> {
+        let newest = "SELECT accepted FROM message ORDER BY seq DESC LIMIT 1";
+        let found = self.connection()?.query_row(newest, [], |row| row.get::<_, i64>(0)).optional();
+        Ok(self.checked(found)?.map(|at| Timestamp::from_micros(at.cast_unsigned())))
     }
 
     fn connection(&self) -> Result<&Connection, Fault> {

@@ -14,6 +14,7 @@ struct Failing {
     commits: Vec<Option<Fault>>,
     room: Arc<AtomicUsize>,
     reopened: Arc<AtomicUsize>,
+    tidied: Arc<AtomicUsize>,
 }
 
 impl Store for Failing {
@@ -59,6 +60,10 @@ impl Store for Failing {
         self.reopened.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }
+    fn tidy(&mut self, _: Timestamp) -> Result<bool, Fault> {
+        self.tidied.fetch_add(1, Ordering::SeqCst);
+        Ok(false)
+    }
     fn has_room(&mut self) -> bool {
         self.room.load(Ordering::SeqCst) > 0
     }
@@ -68,17 +73,19 @@ struct Setting {
     desk: Desk,
     room: Arc<AtomicUsize>,
     reopened: Arc<AtomicUsize>,
+    tidied: Arc<AtomicUsize>,
 }
 
 fn setting(commits: &[Option<Fault>]) -> Setting {
-    let (room, reopened) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (room, reopened, tidied): (Arc<AtomicUsize>, Arc<AtomicUsize>, Arc<AtomicUsize>) = Default::default();
     let store = Failing {
         inner: MemoryStore::default(),
         commits: commits.to_vec(),
         room: Arc::clone(&room),
         reopened: Arc::clone(&reopened),
+        tidied: Arc::clone(&tidied),
     };
-    Setting { desk: Desk::threaded(store, Clock::start()).unwrap(), room, reopened }
+    Setting { desk: Desk::threaded(store, Clock::start()).unwrap(), room, reopened, tidied }
 }
 
 /// Asks as the engine does, and waits for the answer.
@@ -123,6 +130,17 @@ async fn a_full_disk_refuses_accepts_until_there_is_room_and_settles_on() {
     setting.room.store(1, Ordering::SeqCst);
     accept(&setting.desk).await.unwrap();
     assert_eq!(setting.reopened.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn what_nobody_asks_for_is_done_under_load_too() {
+    let setting = setting(&[None]);
+    let tidied = async {
+        while setting.tidied.load(Ordering::SeqCst) < 2 {
+            accept(&setting.desk).await.unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), tidied).await.expect("it is tidied in time");
 }
 
 #[tokio::test]

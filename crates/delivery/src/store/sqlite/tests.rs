@@ -81,6 +81,7 @@ fn a_file_of_each_format_that_ever_was_is_opened() {
         let mut store = open(folder.path());
         let lane = store.lane("siem").unwrap();
         assert_eq!(lane.backlog, 1);
+        assert_eq!(store.newest().unwrap(), lane.oldest);
         let far = Timestamp::from_micros(u64::MAX / 4);
         let wanted = Wanted { lane: lane.id, limit: 9, epoch: 0, bytes: u64::MAX };
         let offers = store.claim(wanted, far).unwrap().offers;
