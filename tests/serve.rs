@@ -196,6 +196,19 @@ async fn a_paused_integration_waits_and_the_dead_are_resent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_integration_that_went_while_nothing_ran_leaves_its_backlog_dead() {
+    let receiver = MockReceiver::builder().credentials("u", "p").start().await.unwrap();
+    let mut server = Server::start(&receiver.url(), &[]);
+    server.post(&body("end", 9), &[JSON]);
+    receiver.wait_for(1, LIMIT).await.unwrap();
+    server.configure("");
+    server.kill_and_restart();
+    let list = server.until("v1/deliveries?state=dead", |list| list["deliveries"][0].is_object()).await;
+    assert_eq!(list["deliveries"][0]["integration"], "siem");
+    assert_eq!(list["deliveries"][0]["reason"], "its integration was removed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_drained_server_takes_nothing_in_and_finishes_what_is_under_way() {
     let slow = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server = Server::start(&format!("http://{}/", slow.local_addr().unwrap()), &[]);

@@ -52,7 +52,7 @@ pub(crate) enum Command {
 #[derive(Args, Debug)]
 pub(crate) struct TargetArguments {
     /// The URL to POST to
-    #[arg(long, conflicts_with = "config", required_unless_present_any = ["config", "server"])]
+    #[arg(long, conflicts_with = "config")]
     pub(crate) url: Option<String>,
     /// A configuration file (TOML)
     #[arg(long, value_name = "FILE")]

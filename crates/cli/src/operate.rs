@@ -16,12 +16,6 @@ fn ask(server: &Server) -> Result<Ask, Failure> {
     Ask::new(&server.server, server.token.as_deref())
 }
 
-/// A line on standard output. A closed pipe is no error.
-fn println(line: &str) {
-    use std::io::Write;
-    let _ = writeln!(anstream::stdout().lock(), "{line}");
-}
-
 /// A value as a cell of a table: nothing that could move the cursor.
 fn cell(value: &Value) -> String {
     match value {
@@ -44,9 +38,9 @@ fn table(heads: &[&str], rows: &[Vec<String>]) {
         padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     let faint = show::FAINT;
-    println(&format!("{faint}{}{faint:#}", line(heads.to_vec())));
+    show::println(&format!("{faint}{}{faint:#}", line(heads.to_vec())));
     for row in rows {
-        println(&line(row.iter().map(String::as_str).collect()));
+        show::println(&line(row.iter().map(String::as_str).collect()));
     }
 }
 
@@ -59,11 +53,15 @@ fn rows(values: &Value, names: &[&str]) -> Vec<Vec<String>> {
 pub(crate) fn status(server: &Server) -> Result<ExitCode, Failure> {
     let value = ask(server)?.get("/v1/status", &[])?.good()?;
     if server.json {
-        println(&value.to_string());
+        show::println(&value.to_string());
     } else {
         let reason =
             value["reason"].as_str().map_or(String::new(), |why| format!(": {}", show::printable(why)));
-        println(&format!("{}{reason}, {} deliveries wait", cell(&value["state"]), cell(&value["backlog"])));
+        show::println(&format!(
+            "{}{reason}, {} deliveries wait",
+            cell(&value["state"]),
+            cell(&value["backlog"])
+        ));
         integrations_table(&value);
     }
     let ready = value["state"].as_str() == Some("ready");
@@ -81,7 +79,7 @@ pub(crate) fn integrations(what: Integrations) -> Result<ExitCode, Failure> {
         Integrations::List(server) => {
             let value = ask(&server)?.get("/v1/status", &[])?.good()?;
             if server.json {
-                println(&value["integrations"].to_string());
+                show::println(&value["integrations"].to_string());
             } else {
                 integrations_table(&value);
             }
@@ -95,15 +93,19 @@ pub(crate) fn integrations(what: Integrations) -> Result<ExitCode, Failure> {
     let value = ask(&server)?.post(&path, &[], b"")?.good()?;
     let failed = value["delivered"].as_bool() == Some(false);
     if server.json {
-        println(&value.to_string());
+        show::println(&value.to_string());
     } else if act == "test" {
         let (style, mark) = if failed { (show::BAD, "✗") } else { (show::GOOD, "✓") };
-        println(&format!("{style}{mark}{style:#} {}: {}", show::printable(&name), cell(&value["outcome"])));
+        show::println(&format!(
+            "{style}{mark}{style:#} {}: {}",
+            show::printable(&name),
+            cell(&value["outcome"])
+        ));
         if failed && value["response"].is_string() {
-            println(&format!("    the receiver says: {}", cell(&value["response"])));
+            show::println(&format!("    the receiver says: {}", cell(&value["response"])));
         }
     } else {
-        println(&format!("{} is {}", show::printable(&name), cell(&value["state"])));
+        show::println(&format!("{} is {}", show::printable(&name), cell(&value["state"])));
     }
     Ok(if failed { ExitCode::from(NOT_ALL_WELL) } else { ExitCode::SUCCESS })
 }
@@ -140,7 +142,7 @@ fn list(server: &Server, filter: &Filter, state: Option<&str>, limit: usize) -> 
     found.truncate(limit);
     let found = Value::Array(found);
     if server.json {
-        println(&found.to_string());
+        show::println(&found.to_string());
         return Ok(ExitCode::SUCCESS);
     }
     let heads = ["delivery", "event", "accepted", "state", "attempts", "next attempt", "last outcome"];
@@ -167,7 +169,7 @@ pub(crate) fn deliveries(what: Deliveries) -> Result<ExitCode, Failure> {
         Deliveries::Show { delivery, server } => {
             let value = ask(&server)?.get(&path(&delivery)?, &[])?.good()?;
             if server.json {
-                println(&value.to_string());
+                show::println(&value.to_string());
             } else {
                 detail(&value);
             }
@@ -193,7 +195,7 @@ fn detail(value: &Value) {
         "settled",
     ] {
         if !value[name].is_null() {
-            println(&format!("{name:<13} {}", cell(&value[name])));
+            show::println(&format!("{name:<13} {}", cell(&value[name])));
         }
     }
     let heads = ["attempt", "at", "outcome", "ms"];
@@ -204,14 +206,14 @@ fn detail(value: &Value) {
         }
     }
     table(&heads, &rows);
-    println(&cell(&value["body"]));
+    show::println(&cell(&value["body"]));
 }
 
 fn resent(server: &Server, value: &Value) -> Result<ExitCode, Failure> {
     if server.json {
-        println(&value.to_string());
+        show::println(&value.to_string());
     } else {
-        println(&format!("{} sent again", cell(&value["resent"])));
+        show::println(&format!("{} sent again", cell(&value["resent"])));
     }
     Ok(ExitCode::SUCCESS)
 }

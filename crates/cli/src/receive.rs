@@ -18,35 +18,29 @@ pub(crate) async fn receive(arguments: Box<Receive>) -> Result<ExitCode, Failure
     let as_json = arguments.json;
     let shown = field_names(&arguments)?;
     let builder = builder(&arguments)?.on_capture(move |capture| {
-        if as_json { println(&line_of_json(capture)) } else { print(capture, &shown) }
+        if as_json { show::println(&line_of_json(capture)) } else { print(capture, &shown) }
     });
     let receiver = builder.start().await.map_err(|error| Failure::cannot_run(format!("error: {error}")))?;
     if as_json {
-        println(&json!({ "listening": receiver.url() }).to_string());
+        show::println(&json!({ "listening": receiver.url() }).to_string());
     } else {
-        println(&format!("listening on {} (Ctrl-C ends)", receiver.url()));
-        println(&format!("checking {}", checks(&arguments)));
+        show::println(&format!("listening on {} (Ctrl-C ends)", receiver.url()));
+        show::println(&format!("checking {}", checks(&arguments)));
     }
     stopped().await;
     let counts = receiver.counts();
     if as_json {
-        println(
+        show::println(
             &json!({ "received": counts.received, "verified": counts.passed, "failed": counts.failed })
                 .to_string(),
         );
     } else {
-        println(&format!(
+        show::println(&format!(
             "received {}, verified {}, failed {}",
             counts.received, counts.passed, counts.failed
         ));
     }
     Ok(if counts.failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(NOT_ALL_WELL) })
-}
-
-/// A line on standard output. Nobody reads on after a closed pipe, which is no reason to stop receiving.
-fn println(line: &str) {
-    use std::io::Write;
-    let _ = writeln!(anstream::stdout().lock(), "{line}");
 }
 
 /// Until Ctrl-C or a termination signal.
@@ -141,7 +135,7 @@ pub(crate) fn print(capture: &Capture, names: &FieldNames) {
     let word = if capture.verdict.passed() { "verified" } else { "failed" };
     let update = request.whole().and_then(|body| names.restore(body.clone()).ok());
     let what = update.map_or_else(|| "(no update)".to_owned(), |update| show::update(update.as_bytes()));
-    println(&format!(
+    show::println(&format!(
         "{faint}{}{faint:#} #{} {} {} {what} {style}{} {word}{style:#}",
         show::time(request.at),
         capture.number,
@@ -154,11 +148,15 @@ pub(crate) fn print(capture: &Capture, names: &FieldNames) {
         let problems = check.finding.problems();
         for problem in problems.iter().take(show::MAX_PROBLEMS) {
             let problem = problem.to_string();
-            println(&format!("  {style}{mark}{style:#} {}: {}", check.subject, show::printable(&problem)));
+            show::println(&format!(
+                "  {style}{mark}{style:#} {}: {}",
+                check.subject,
+                show::printable(&problem)
+            ));
         }
         if problems.len() > show::MAX_PROBLEMS {
             let more = problems.len() - show::MAX_PROBLEMS;
-            println(&format!("  {style}{mark}{style:#} {}: and {more} more like these", check.subject));
+            show::println(&format!("  {style}{mark}{style:#} {}: and {more} more like these", check.subject));
         }
     }
 }

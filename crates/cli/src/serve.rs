@@ -23,6 +23,7 @@ use tokio::sync::oneshot;
 use crate::args::Serve;
 use crate::clock::sleep;
 use crate::exit::{CANNOT_RUN, Failure};
+use crate::show;
 
 /// How often the whole store is verified.
 const SCRUB_EVERY: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
@@ -56,7 +57,7 @@ pub(crate) async fn serve(arguments: Box<Serve>) -> Result<ExitCode, Failure> {
     let _reloading =
         arguments.config.clone().map(|path| spawn(reload::reload(path, guarding, Arc::clone(&portal))));
     let _reading = arguments.stdin.then(|| spawn(input::take_in(Arc::clone(&portal))));
-    announce(&format!(
+    show::println(&format!(
         "serving on http://{address}/ with {count} integrations, store in {} (Ctrl-C ends)",
         arguments.data.display()
     ));
@@ -97,12 +98,6 @@ fn open(arguments: &Serve, settings: &Settings, address: SocketAddr) -> Result<P
 
 fn cannot_run(error: &impl std::fmt::Display) -> Failure {
     Failure::cannot_run(format!("error: {error}"))
-}
-
-/// A line on standard output, for a person or a script that waits until the server listens.
-fn announce(line: &str) {
-    use std::io::Write;
-    let _ = writeln!(anstream::stdout().lock(), "{line}");
 }
 
 async fn listen(address: &str) -> Result<TcpListener, Failure> {

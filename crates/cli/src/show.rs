@@ -16,6 +16,12 @@ pub(crate) const FAINT: Style = Style::new().dimmed();
 /// How many findings of one check are shown; `--json` has them all.
 pub(crate) const MAX_PROBLEMS: usize = 6;
 
+/// A line on standard output. Nobody reads on after a closed pipe, which is no reason to stop working.
+pub(crate) fn println(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(anstream::stdout().lock(), "{line}");
+}
+
 /// A text without control characters: they are shown as escapes, and so are the marks that turn the writing direction.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     let harmful = |character: char| {

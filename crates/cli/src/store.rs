@@ -23,12 +23,6 @@ pub(crate) fn store(what: Store) -> Result<ExitCode, Failure> {
     }
 }
 
-/// A line on standard output. A closed pipe is no error.
-fn println(line: &str) {
-    use std::io::Write;
-    let _ = writeln!(anstream::stdout().lock(), "{line}");
-}
-
 fn exists(data: &Path) -> Result<(), Failure> {
     if data.join("store.sqlite").exists() {
         return Ok(());
@@ -42,15 +36,15 @@ fn check(data: &Path, as_json: bool) -> Result<ExitCode, Failure> {
     let report = scrub::scrub(data).map_err(|error| Failure::cannot_run(format!("error: {error}")))?;
     if as_json {
         let (rows, pending, wrong) = (report.rows, report.pending, report.wrong);
-        println(
+        show::println(
             &json!({ "rows": rows, "pending": pending, "wrong": wrong, "findings": report.findings })
                 .to_string(),
         );
     } else {
         for finding in &report.findings {
-            println(&format!("{}✗{:#} {}", show::BAD, show::BAD, show::printable(finding)));
+            show::println(&format!("{}✗{:#} {}", show::BAD, show::BAD, show::printable(finding)));
         }
-        println(&format!(
+        show::println(&format!(
             "{} records verified, {} not settled, {} wrong",
             report.rows, report.pending, report.wrong
         ));
@@ -65,7 +59,7 @@ fn set_aside(data: &Path) -> Result<ExitCode, Failure> {
     let damaged = store
         .set_aside_damaged(Clock::start().now())
         .map_err(|error| Failure::cannot_run(format!("error: {error}")))?;
-    println(&format!("{damaged} damaged deliveries put aside as dead"));
+    show::println(&format!("{damaged} damaged deliveries put aside as dead"));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -91,7 +85,7 @@ fn export(data: &Path, state: State) -> Result<ExitCode, Failure> {
                 "attempts": delivery.attempts,
                 "body": String::from_utf8_lossy(&detail.body),
             });
-            println(&line.to_string());
+            show::println(&line.to_string());
         }
         match page.next {
             Some(next) => wanted.before = Some(next),

@@ -87,7 +87,11 @@ fn from_flags(
     retry: Option<&RetryPolicy>,
     as_is: bool,
 ) -> Result<Integration, Failure> {
-    let mut draft = Draft::new(arguments.url.as_deref().unwrap_or_default());
+    let Some(url) = &arguments.url else {
+        let why = "error: where to? --url names a receiver, --config a file with integrations, and `send --server` a running server";
+        return Err(Failure::wrong_input(why));
+    };
+    let mut draft = Draft::new(url);
     let lines = arguments.header.clone();
     draft.headers = Headers { list: arguments.headers.clone().unwrap_or_default(), lines, pairs: Vec::new() };
     draft.username = arguments.username.clone().unwrap_or_default();

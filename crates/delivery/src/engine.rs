@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::breaker::Breaker;
 use crate::clock::{Clock, Timestamp};
 use crate::http::Client;
-use crate::lane::LaneSettings;
+use crate::lane::{Lane, LaneSettings};
 use crate::message::Message;
 use crate::outcome::Attempt;
 use crate::retry::Disposition;
@@ -131,6 +131,19 @@ pub struct LaneView {
     pub breaker: Breaker,
     /// What of its state is kept.
     pub state: LaneState,
+}
+
+impl LaneView {
+    fn new(id: LaneId, lane: &Lane) -> Self {
+        Self {
+            id,
+            backlog: lane.backlog(),
+            oldest: lane.oldest(),
+            in_flight: lane.in_flight(),
+            breaker: *lane.breaker(),
+            state: lane.state(),
+        }
+    }
 }
 
 /// A running engine. Dropping the last handle stops it, attempts under way included.

@@ -63,8 +63,10 @@ impl Portal {
     pub async fn set_up(&self, settings: Settings) -> Result<(), delivery::store::Fault> {
         let integrations: Vec<Integration> = settings.integrations.into_values().collect();
         self.sender.set_up(integrations, settings.policies).await?;
-        for (lane, integration) in self.sender.integrations() {
-            self.watch.name(lane, &integration.name);
+        // Those that are gone are still named in lists.
+        let lanes = self.sender.engine().desk().accept(|store| store.lanes(), |_| {}).await?;
+        for lane in lanes {
+            self.watch.name(lane.id, &lane.name);
         }
         Ok(())
     }

@@ -98,13 +98,12 @@ impl Sender {
             let lane = self.engine.set_lane(&integration.name, target, settings).await?;
             lanes.insert(integration.name.clone(), (lane, integration));
         }
-        let before = std::mem::replace(
-            &mut *self.setup.write().unwrap_or_else(PoisonError::into_inner),
-            Setup { lanes, policies },
-        );
-        for (name, (lane, _)) in before.lanes {
-            if self.lane(&name).is_none() {
-                self.engine.remove_lane(lane).await;
+        *self.setup.write().unwrap_or_else(PoisonError::into_inner) = Setup { lanes, policies };
+        // An integration may also have gone while nothing ran.
+        let lanes = self.engine.desk().accept(|store| store.lanes(), |_| {}).await?;
+        for record in lanes {
+            if self.lane(&record.name).is_none() {
+                self.engine.remove_lane(record.id).await;
             }
         }
         Ok(())

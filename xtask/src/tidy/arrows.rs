@@ -111,7 +111,7 @@ const MODULES: &[(&str, &[Arrows])] = &[
             ("store", &["args", "exit", "show"]),
             ("send", &["args", "ask", "exit", "input", "show", "target"]),
             ("receive", &["args", "exit", "show", "target"]),
-            ("serve", &["args", "clock", "exit", "receive"]),
+            ("serve", &["args", "clock", "exit", "receive", "show"]),
             ("demo", &["args", "clock", "exit", "receive", "show"]),
             ("check", &["args", "clock", "exit", "input", "show", "target"]),
         ],

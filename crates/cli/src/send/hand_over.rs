@@ -14,12 +14,6 @@ use crate::{input, show};
 const BATCH: usize = 1000;
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
 
-/// A line on standard output. A closed pipe is no reason to stop.
-fn println(line: &str) {
-    use std::io::Write;
-    let _ = writeln!(anstream::stdout().lock(), "{line}");
-}
-
 pub(crate) fn hand_over(arguments: &Send) -> Result<ExitCode, Failure> {
     let ask = Ask::new(arguments.server.as_deref().unwrap_or_default(), arguments.token.as_deref())?;
     let updates = input::updates(&arguments.files, &FieldNames::standard())?;
@@ -42,14 +36,18 @@ pub(crate) fn hand_over(arguments: &Send) -> Result<ExitCode, Failure> {
             } else {
                 refused += 1;
             }
-            if arguments.json { println(&result.to_string()) } else { println(&line(update, &result, good)) }
+            if arguments.json {
+                show::println(&result.to_string())
+            } else {
+                show::println(&line(update, &result, good))
+            }
         }
     }
     if arguments.json {
-        println(&json!({ "accepted": accepted, "refused": refused }).to_string());
+        show::println(&json!({ "accepted": accepted, "refused": refused }).to_string());
     } else {
         let style = if refused == 0 { show::GOOD } else { show::BAD };
-        println(&format!("{style}accepted {accepted}, refused {refused}{style:#}"));
+        show::println(&format!("{style}accepted {accepted}, refused {refused}{style:#}"));
     }
     Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(NOT_ALL_WELL) })
 }

@@ -101,7 +101,7 @@ impl Report {
                 "unrouted": state.nowhere,
                 "interrupted": state.interrupted,
             });
-            println(&summary.to_string());
+            show::println(&summary.to_string());
         } else {
             let style = if failed == 0 { show::GOOD } else { show::BAD };
             let nowhere = match state.nowhere {
@@ -109,7 +109,7 @@ impl Report {
                 count => format!(", {count} matched no policy"),
             };
             let rest = if state.interrupted { ", interrupted: the rest was not sent" } else { "" };
-            println(&format!(
+            show::println(&format!(
                 "{style}sent {}, delivered {}, failed {failed}{style:#}{nowhere}{rest}",
                 state.sent, state.delivered
             ));
@@ -124,14 +124,8 @@ impl Report {
     }
 
     fn line(&self, line: &str) {
-        if self.shared.quiet { self.shared.bar.suspend(|| println(line)) } else { println(line) }
+        if self.shared.quiet { self.shared.bar.suspend(|| show::println(line)) } else { show::println(line) }
     }
-}
-
-/// A line on standard output. A closed pipe is no reason to stop sending.
-fn println(line: &str) {
-    use std::io::Write;
-    let _ = writeln!(anstream::stdout().lock(), "{line}");
 }
 
 struct Watching(Report);

@@ -1,6 +1,6 @@
 //! The loop itself.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -19,9 +19,12 @@ use crate::schedule::{Action, Schedule};
 use crate::store::desk::Desk;
 use crate::store::{
     AppendedBatch, AttemptRecord, Claim, DeliveryId, Disposal, Fault, Finish, Finished, LaneId, LaneRecord,
-    Offer, Settled, Store, Swept,
+    Settled, Store, Swept,
 };
 use crate::tasks::TaskSet;
+
+/// After everything.
+const FAR: Timestamp = Timestamp::from_micros(u64::MAX);
 
 /// How many deliveries of a lane the store settles in one request.
 const SWEEP: usize = 1000;
@@ -55,6 +58,8 @@ pub(super) struct Loop<X: Transport, O> {
     attempts: TaskSet<(LaneId, DeliveryId, Attempt)>,
     waiting: Vec<oneshot::Sender<()>>,
     doubting: bool,
+    /// Lanes that were removed, and whose backlog is being settled.
+    removing: HashSet<LaneId>,
     backlog: Arc<AtomicU64>,
     events: Option<mpsc::UnboundedSender<Event>>,
 }
@@ -82,6 +87,7 @@ impl<X: Transport, O: Observer> Loop<X, O> {
             attempts: TaskSet::default(),
             waiting: Vec::new(),
             doubting: false,
+            removing: HashSet::new(),
             backlog,
             events: None,
         }
@@ -131,7 +137,7 @@ impl<X: Transport, O: Observer> Loop<X, O> {
     fn step(&mut self) {
         let actions = self.schedule.step(self.clock.now());
         self.act(actions);
-        if self.schedule.is_empty() {
+        if self.schedule.is_empty() && self.removing.is_empty() {
             for waiting in self.waiting.drain(..) {
                 let _ = waiting.send(());
             }
@@ -150,7 +156,8 @@ impl<X: Transport, O: Observer> Loop<X, O> {
                     self.settle(id, delivery, Lane::removed());
                 }
                 self.targets.remove(&id);
-                self.sweep(id, Timestamp::from_micros(u64::MAX), Reason::LaneRemoved);
+                self.removing.insert(id);
+                self.sweep(id, FAR, Reason::LaneRemoved);
                 let _ = done.send(());
             }
             Command::SetGate(id, gate, done) => {
@@ -165,15 +172,7 @@ impl<X: Transport, O: Observer> Loop<X, O> {
     }
 
     fn look(&self) -> Vec<LaneView> {
-        let view = |(id, lane): (LaneId, &Lane)| LaneView {
-            id,
-            backlog: lane.backlog(),
-            oldest: lane.oldest(),
-            in_flight: lane.in_flight(),
-            breaker: *lane.breaker(),
-            state: lane.state(),
-        };
-        let mut lanes: Vec<_> = self.schedule.lanes().map(view).collect();
+        let mut lanes: Vec<_> = self.schedule.lanes().map(|(id, lane)| LaneView::new(id, lane)).collect();
         lanes.sort_by_key(|lane| lane.id);
         lanes
     }
@@ -192,7 +191,7 @@ impl<X: Transport, O: Observer> Loop<X, O> {
                 }
             }
             Event::Claimed(lane, claim) => {
-                let claimed: Vec<Claimed> = claim.offers.iter().map(claimed).collect();
+                let claimed: Vec<Claimed> = claim.offers.iter().map(Claimed::from).collect();
                 for offer in claim.offers {
                     self.held.insert((lane, offer.id), offer.message);
                 }
@@ -221,8 +220,10 @@ impl<X: Transport, O: Observer> Loop<X, O> {
                     self.observer.settled(lane, None, &Settled::Dead(reason.clone()));
                 }
                 // A removed lane is swept until nothing is left; the schedule asks for the others by itself.
-                if swept.settled.len() == SWEEP && reason == Reason::LaneRemoved {
-                    self.sweep(lane, Timestamp::from_micros(u64::MAX), reason);
+                match reason {
+                    Reason::LaneRemoved if swept.settled.len() == SWEEP => self.sweep(lane, FAR, reason),
+                    Reason::LaneRemoved => self.removing.retain(|removed| *removed != lane),
+                    Reason::Expired | Reason::GaveUp | Reason::Unrenderable(_) | Reason::Damaged => {}
                 }
             }
         }
@@ -247,7 +248,9 @@ impl<X: Transport, O: Observer> Loop<X, O> {
     }
 
     fn gone(&self, deliveries: u64) {
-        self.backlog.fetch_sub(deliveries, Ordering::Relaxed);
+        // What is swept of a lane that was never opened was never counted.
+        let less = |backlog: u64| Some(backlog.saturating_sub(deliveries));
+        let _ = self.backlog.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 
     fn closed(&mut self, finish: &Finish, finished: Finished) {
@@ -388,9 +391,4 @@ impl<X: Transport, O: Observer> Loop<X, O> {
             () = self.clock.sleep_until(end.after(Duration::from_secs(1))) => {}
         }
     }
-}
-
-fn claimed(offer: &Offer) -> Claimed {
-    let bytes = offer.message.body.len() as u64;
-    Claimed { id: offer.id, attempts: offer.attempts, accepted: offer.accepted, bytes }
 }

@@ -1,7 +1,7 @@
 //! What passes between a lane and the store, and what a lane may use of what all share.
 
 use crate::clock::Timestamp;
-use crate::store::DeliveryId;
+use crate::store::{DeliveryId, Offer};
 
 /// What a lane wants from the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,13 @@ pub struct Claimed {
     pub accepted: Timestamp,
     /// How long its body is, in bytes.
     pub bytes: u64,
+}
+
+impl From<&Offer> for Claimed {
+    fn from(offer: &Offer) -> Self {
+        let bytes = offer.message.body.len() as u64;
+        Self { id: offer.id, attempts: offer.attempts, accepted: offer.accepted, bytes }
+    }
 }
 
 /// What one lane may use of what all share.

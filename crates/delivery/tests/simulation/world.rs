@@ -16,8 +16,7 @@ use delivery::retry::{Reason, RetryPolicy};
 use delivery::schedule::{Action, Schedule};
 use delivery::store::memory::MemoryStore;
 use delivery::store::{
-    Coalesce, DeliveryId, Disposal, Entry, Finish, Gate, LaneId, LaneRecord, LaneState, Offer, Route, Store,
-    Wanted,
+    Coalesce, DeliveryId, Disposal, Entry, Finish, Gate, LaneId, LaneRecord, LaneState, Route, Store, Wanted,
 };
 use fastrand::Rng;
 
@@ -316,11 +315,7 @@ impl World {
                 Request::Append(lane, key, supersedable) => self.appended(lane, &key, supersedable),
                 Request::Claim(wanted) => {
                     let claim = self.store.claim(wanted, self.now).unwrap();
-                    let claimed = |offer: &Offer| {
-                        let bytes = offer.message.body.len() as u64;
-                        Claimed { id: offer.id, attempts: offer.attempts, accepted: offer.accepted, bytes }
-                    };
-                    let claimed: Vec<_> = claim.offers.iter().map(claimed).collect();
+                    let claimed: Vec<_> = claim.offers.iter().map(Claimed::from).collect();
                     self.schedule.took(wanted.lane, &claimed, claim.next, claim.oldest, 0);
                 }
                 Request::Finish(finish) => {
