@@ -206,6 +206,8 @@ async fn an_integration_that_went_while_nothing_ran_leaves_its_backlog_dead() {
     let list = server.until("v1/deliveries?state=dead", |list| list["deliveries"][0].is_object()).await;
     assert_eq!(list["deliveries"][0]["integration"], "siem");
     assert_eq!(list["deliveries"][0]["reason"], "its integration was removed");
+    assert_eq!(server.get("v1/deliveries/siem/1").1["state"], "dead", "it can still be looked at");
+    assert_eq!(server.get("v1/deliveries?integration=siem").0, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

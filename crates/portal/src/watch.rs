@@ -155,6 +155,12 @@ impl Watch {
         self.lane(lane).map_or_else(|| lane.to_string(), |lane| lane.name)
     }
 
+    /// The lane of this name, also of an integration that is gone.
+    pub(crate) fn lane_named(&self, name: &str) -> Option<LaneId> {
+        let lanes = self.seconds.read().unwrap_or_else(PoisonError::into_inner);
+        lanes.iter().find(|(_, lane)| lane.name == name).map(|(id, _)| *id)
+    }
+
     fn lane(&self, lane: LaneId) -> Option<Lane> {
         self.seconds.read().unwrap_or_else(PoisonError::into_inner).get(&lane).cloned()
     }

@@ -9,7 +9,7 @@ use delivery::clock::Timestamp;
 use delivery::message::{Message, MessageId, OrderKey};
 use delivery::store::sqlite::archive;
 use delivery::store::sqlite::archive::{Delivery, State as Wanted, Status};
-use delivery::store::{AttemptRecord, DeliveryId, Route, Sequence};
+use delivery::store::{AttemptRecord, DeliveryId, LaneId, Route, Sequence};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -59,7 +59,7 @@ impl Filter {
                 .map(Timestamp::from_micros)
                 .ok_or_else(|| bad(format!("since {text:?} is no time like 2026-01-31T12:00:00Z")))
         });
-        let lane = self.integration.as_deref().map(|name| known(portal, name)).transpose()?;
+        let lane = self.integration.as_deref().map(|name| ever_known(portal, name)).transpose()?;
         Ok(archive::Wanted {
             lane,
             key: self.event.clone(),
@@ -118,8 +118,13 @@ fn attempt(attempt: &AttemptRecord) -> Value {
     })
 }
 
+/// The lane of an integration, also of one that is gone: what became of its deliveries can still be asked.
+fn ever_known(portal: &Portal, name: &str) -> Result<LaneId, Problem> {
+    portal.watch.lane_named(name).map_or_else(|| known(portal, name), Ok)
+}
+
 async fn detail(portal: &Portal, integration: &str, number: u64) -> Result<archive::Detail, Problem> {
-    let lane = known(portal, integration)?;
+    let lane = ever_known(portal, integration)?;
     let found = portal.read(move |archive| archive.delivery(lane, DeliveryId(number))).await?;
     let why = || format!("there is no delivery {integration}/{number}, or none any more");
     found.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, why()))
@@ -162,6 +167,8 @@ pub(super) async fn resend(
         let why = "it is not settled yet: it will be sent by itself";
         return Err(Problem::new(StatusCode::CONFLICT, why));
     }
+    // One that is gone has nowhere to send to.
+    known(&portal, &integration)?;
     accept(&portal, &integration, vec![again(detail)]).await?;
     Ok((StatusCode::ACCEPTED, Json(json!({ "resent": 1 }))))
 }
