@@ -65,12 +65,12 @@ fn works(command: &str, arguments: &[&str]) -> bool {
     ran.is_ok_and(|status| status.success())
 }
 
-/// A file system that is unmounted when it goes.
+/// A file system that is unmounted when it goes: when the last that uses it is gone, since the server may still run.
 struct Mount<'p>(&'p Path);
 
 impl Drop for Mount<'_> {
     fn drop(&mut self) {
-        works("umount", &[&self.0.display().to_string()]);
+        works("umount", &["-l", &self.0.display().to_string()]);
     }
 }
 
