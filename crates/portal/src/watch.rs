@@ -132,8 +132,12 @@ impl Watch {
             metrics.oldest.clone(),
         );
         for (name, help, gauge) in [
-            ("store_commits", "Durable commits since the start, each with one sync", &metrics.commits),
-            ("store_requests", "Requests that those commits held", &metrics.requests),
+            (
+                "store_commits",
+                "Groups of requests committed since the start; each that wrote took one sync",
+                &metrics.commits,
+            ),
+            ("store_requests", "Requests that those groups held", &metrics.requests),
             ("store_faults", "Faults of the store since the start", &metrics.faults),
             ("store_healthy", "Whether the store takes accepts", &metrics.healthy),
         ] {

@@ -47,7 +47,7 @@ pub enum Health {
 /// What the store did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Commits, each of which is one sync.
+    /// Groups that were committed; each that wrote took one sync, one that only read took none.
     pub commits: u64,
     /// Requests that they held.
     pub requests: u64,
