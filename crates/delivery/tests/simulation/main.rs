@@ -55,9 +55,16 @@ fn promises_hold_whatever_happens() {
     }
     println!("{seeds} seeds from {first}: every promise held");
     // A simulation that never gets somewhere proves nothing about that place.
-    for what in
-        ["delivered", "superseded", "dead", "crashes", "restarts with an open breaker", "probes", "throttled"]
-    {
+    for what in [
+        "delivered",
+        "superseded",
+        "dead",
+        "crashes",
+        "jumps of the clock",
+        "restarts with an open breaker",
+        "probes",
+        "throttled",
+    ] {
         assert!(seen.get(what).is_some_and(|count| *count > 0), "no run came to: {what}");
     }
 }

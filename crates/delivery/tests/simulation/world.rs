@@ -78,6 +78,8 @@ const BYTES: u64 = 250;
 pub(crate) struct World {
     rng: Rng,
     now: Timestamp,
+    /// Until when it runs.
+    end: Timestamp,
     order: u64,
     events: BinaryHeap<Reverse<(Timestamp, u64, Event)>>,
     store: MemoryStore,
@@ -139,6 +141,7 @@ impl World {
         let mut world = Self {
             rng: Rng::with_seed(seed ^ 0x5eed),
             now: Timestamp::from_micros(1_000_000_000_000),
+            end: Timestamp::from_micros(0),
             order: 0,
             events: BinaryHeap::new(),
             store: MemoryStore::remembering(),
@@ -230,15 +233,12 @@ impl World {
 
     /// Lets the time pass, in seconds.
     pub(crate) fn run_for(&mut self, seconds: u64) {
-        let end = self.now.after(Duration::from_secs(seconds));
+        self.end = self.now.after(Duration::from_secs(seconds));
         self.step();
-        while let Some(Reverse((at, ..))) = self.events.peek() {
-            if *at > end {
-                break;
-            }
+        while self.events.peek().is_some_and(|Reverse((at, ..))| *at <= self.end) {
             self.next();
         }
-        self.now = end;
+        self.now = self.end;
     }
 
     fn next(&mut self) {
@@ -295,7 +295,21 @@ impl World {
         self.requests.clear();
         self.committing = false;
         self.store.restart();
+        self.jump();
         self.open();
+    }
+
+    /// While nothing ran the clock was set forward, or much time passed: to the process that starts it is the same.
+    fn jump(&mut self) {
+        let hours = [0, 0, 1, 10 * 365 * 24][self.rng.usize(0..4)];
+        if hours == 0 {
+            return;
+        }
+        self.note("jumps of the clock");
+        let later = |at: Timestamp| at.after(Duration::from_secs(hours * 3600));
+        (self.now, self.end) = (later(self.now), later(self.end));
+        let events = std::mem::take(&mut self.events).into_iter();
+        self.events = events.map(|Reverse((at, order, event))| Reverse((later(at), order, event))).collect();
     }
 
     fn ask(&mut self, request: Request) {
