@@ -3,8 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use delivery::engine::{AttemptReport, Observer};
-use delivery::message::Message;
+use delivery::engine::{AttemptReport, Observer, SettledReport};
 use delivery::outcome::{Attempt, Outcome};
 use delivery::retry::RetryPolicy;
 use delivery::store::{LaneId, Settled};
@@ -42,8 +41,8 @@ impl Observer for Seen {
         self.attempts.lock().unwrap().push(report.attempt.clone());
     }
 
-    fn settled(&mut self, _: LaneId, _: Option<&Message>, settled: &Settled) {
-        self.settled.lock().unwrap().push(settled.clone());
+    fn settled(&mut self, report: &SettledReport<'_>) {
+        self.settled.lock().unwrap().push(report.settled.clone());
     }
 
     fn disabled(&mut self, _: LaneId) {}

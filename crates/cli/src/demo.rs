@@ -2,9 +2,8 @@
 
 use std::process::ExitCode;
 
-use delivery::engine::{AttemptReport, Observer};
+use delivery::engine::{AttemptReport, Observer, SettledReport};
 
-use delivery::message::Message;
 use delivery::store::{LaneId, Settled};
 use payload::generate::Play;
 use payload::{FieldNames, Rule};
@@ -72,12 +71,10 @@ struct Quiet;
 impl Observer for Quiet {
     fn attempted(&mut self, _: &AttemptReport<'_>) {}
 
-    fn settled(&mut self, _: LaneId, message: Option<&Message>, settled: &Settled) {
-        if let Settled::Dead(reason) = settled {
-            anstream::eprintln!(
-                "{} was not delivered: {reason}",
-                message.map_or_else(|| "an update".to_owned(), |message| show::update(&message.body))
-            );
+    fn settled(&mut self, report: &SettledReport<'_>) {
+        if let Settled::Dead(reason) = report.settled {
+            let what = report.claimed.map(|(message, _)| show::update(&message.body));
+            anstream::eprintln!("{} was not delivered: {reason}", what.as_deref().unwrap_or("an update"));
         }
     }
 

@@ -63,8 +63,8 @@ pub trait Observer: Send + 'static {
     /// An attempt ended.
     fn attempted(&mut self, report: &AttemptReport<'_>);
 
-    /// A delivery came to its end. What ended in the store comes without its message.
-    fn settled(&mut self, lane: LaneId, message: Option<&Message>, settled: &Settled);
+    /// A delivery came to its end.
+    fn settled(&mut self, report: &SettledReport<'_>);
 
     /// A receiver answered 410, so its lane stands still until [`Engine::resume`].
     fn disabled(&mut self, lane: LaneId);
@@ -83,6 +83,17 @@ pub struct AttemptReport<'a> {
     pub attempt: &'a Attempt,
     /// What becomes of the delivery.
     pub disposition: &'a Disposition,
+}
+
+/// A delivery that came to its end.
+#[derive(Debug)]
+pub struct SettledReport<'a> {
+    /// Its lane.
+    pub lane: LaneId,
+    /// How it ended.
+    pub settled: &'a Settled,
+    /// What was to be delivered, and how long ago it was accepted; `None` for what ended in the store.
+    pub claimed: Option<(&'a Message, Duration)>,
 }
 
 /// What an engine may do at most.

@@ -320,11 +320,11 @@ pub trait Store: Send + 'static {
         limit: usize,
     ) -> Result<Swept, Fault>;
 
-    /// Makes all since the last commit durable.
+    /// Makes all since the last commit durable. Says whether there was anything.
     ///
     /// # Errors
     /// A [`Fault`]; what was done may then be there or not.
-    fn commit(&mut self) -> Result<(), Fault>;
+    fn commit(&mut self) -> Result<bool, Fault>;
 
     /// Undoes all since the last commit; claims made in it are given back.
     ///
@@ -346,8 +346,7 @@ pub trait Store: Send + 'static {
         true
     }
 
-    /// Work that is done when there is nothing else to do: giving space back, dropping old history. Says whether there is
-    /// more of it.
+    /// A small step of the work that can wait: giving space back, dropping old history. Says whether there is more of it.
     ///
     /// # Errors
     /// A [`Fault`].

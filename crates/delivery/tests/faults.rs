@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use delivery::clock::{Clock, Timestamp};
-use delivery::engine::{AttemptReport, Engine, Limits, Observer, Transport};
+use delivery::engine::{AttemptReport, Engine, Limits, Observer, SettledReport, Transport};
 use delivery::lane::LaneSettings;
 use delivery::message::{Message, MessageId, OrderKey};
 use delivery::outcome::{Answer, Attempt, Outcome, Timings};
@@ -20,7 +20,7 @@ use delivery::store::desk::Desk;
 use delivery::store::sqlite::{Retention, SqliteStore, scrub};
 use delivery::store::{
     AppendedBatch, Claim, Coalesce, DeliveryId, Entry, Fault, Finish, Finished, LaneId, LaneRecord,
-    LaneState, Route, Settled, Store, Swept, Wanted,
+    LaneState, Route, Store, Swept, Wanted,
 };
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -100,7 +100,7 @@ impl Store for Failing {
     ) -> Result<Swept, Fault> {
         self.call(|store| store.sweep(lane, until, reason, now, limit))
     }
-    fn commit(&mut self) -> Result<(), Fault> {
+    fn commit(&mut self) -> Result<bool, Fault> {
         self.call(Store::commit)
     }
     fn abort(&mut self) -> Result<(), Fault> {
@@ -141,7 +141,7 @@ struct Deaf;
 
 impl Observer for Deaf {
     fn attempted(&mut self, _: &AttemptReport<'_>) {}
-    fn settled(&mut self, _: LaneId, _: Option<&Message>, _: &Settled) {}
+    fn settled(&mut self, _: &SettledReport<'_>) {}
     fn disabled(&mut self, _: LaneId) {}
 }
 

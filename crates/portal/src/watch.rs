@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use delivery::engine::{AttemptReport, Observer};
-use delivery::message::Message;
+use delivery::engine::{AttemptReport, Observer, SettledReport};
 use delivery::retry::Disposition;
 use delivery::store::{LaneId, Settled};
 use prometheus_client::encoding::EncodeLabelSet;
@@ -34,7 +33,11 @@ pub(crate) struct ByOutcome {
 }
 
 /// Bounds of how long an attempt takes, in seconds.
-const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0];
+const ATTEMPT_SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0];
+
+/// Bounds of how long it takes from an accept to its delivery, in seconds: retries may take days.
+const DELIVERY_SECONDS: [f64; 13] =
+    [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 10.0, 60.0, 600.0, 3600.0, 86_400.0];
 
 type ByLane<T> = Family<ByIntegration, T>;
 
@@ -63,8 +66,9 @@ pub(crate) struct Metrics {
 #[derive(Clone, Debug)]
 pub struct Watch {
     pub(crate) metrics: Arc<Metrics>,
-    seconds: Arc<RwLock<HashMap<LaneId, Lane>>>,
+    lanes: Arc<RwLock<HashMap<LaneId, Lane>>>,
     attempt_seconds: ByLaneSeconds,
+    delivery_seconds: ByLaneSeconds,
 }
 
 type ByLaneSeconds = Family<ByIntegration, Histogram, fn() -> Histogram>;
@@ -73,11 +77,16 @@ type ByLaneSeconds = Family<ByIntegration, Histogram, fn() -> Histogram>;
 #[derive(Clone, Debug)]
 struct Lane {
     name: String,
-    seconds: Histogram,
+    attempt_seconds: Histogram,
+    delivery_seconds: Histogram,
 }
 
-fn seconds() -> Histogram {
-    Histogram::new(SECONDS)
+fn attempt_seconds() -> Histogram {
+    Histogram::new(ATTEMPT_SECONDS)
+}
+
+fn delivery_seconds() -> Histogram {
+    Histogram::new(DELIVERY_SECONDS)
 }
 
 impl Default for Watch {
@@ -91,7 +100,8 @@ impl Watch {
     #[must_use]
     pub fn new() -> Self {
         let mut metrics = Metrics::default();
-        let attempt_seconds: ByLaneSeconds = Family::new_with_constructor(seconds);
+        let attempt_seconds: ByLaneSeconds = Family::new_with_constructor(attempt_seconds);
+        let delivery_seconds: ByLaneSeconds = Family::new_with_constructor(delivery_seconds);
         let mut registry = Registry::with_prefix("fusion_webhook");
         registry.register("accepted", "Updates that were handed in, by result", metrics.accepted.clone());
         registry.register("attempts", "Attempts, by integration and outcome", metrics.attempts.clone());
@@ -116,6 +126,12 @@ impl Watch {
             Unit::Seconds,
             attempt_seconds.clone(),
         );
+        registry.register_with_unit(
+            "delivery",
+            "From the accept to the delivery, all attempts and waits included",
+            Unit::Seconds,
+            delivery_seconds.clone(),
+        );
         for (name, help, gauge) in [
             ("backlog", "Deliveries that are not settled", &metrics.backlog),
             ("in_flight", "Attempts under way", &metrics.in_flight),
@@ -132,27 +148,24 @@ impl Watch {
             metrics.oldest.clone(),
         );
         for (name, help, gauge) in [
-            (
-                "store_commits",
-                "Groups of requests committed since the start; each that wrote took one sync",
-                &metrics.commits,
-            ),
-            ("store_requests", "Requests that those groups held", &metrics.requests),
+            ("store_commits", "Commits of the store since the start, each with one sync", &metrics.commits),
+            ("store_requests", "Requests to the store since the start", &metrics.requests),
             ("store_faults", "Faults of the store since the start", &metrics.faults),
             ("store_healthy", "Whether the store takes accepts", &metrics.healthy),
         ] {
             registry.register(name, help, gauge.clone());
         }
         metrics.registry = registry;
-        Self { metrics: Arc::new(metrics), seconds: Arc::default(), attempt_seconds }
+        Self { metrics: Arc::new(metrics), lanes: Arc::default(), attempt_seconds, delivery_seconds }
     }
 
     /// Tells what a lane is called.
     pub fn name(&self, lane: LaneId, integration: &str) {
         let label = ByIntegration { integration: integration.to_owned() };
-        let seconds = self.attempt_seconds.get_or_create(&label).clone();
-        let lanes = &mut self.seconds.write().unwrap_or_else(PoisonError::into_inner);
-        lanes.insert(lane, Lane { name: integration.to_owned(), seconds });
+        let attempt_seconds = self.attempt_seconds.get_or_create(&label).clone();
+        let delivery_seconds = self.delivery_seconds.get_or_create(&label).clone();
+        let lanes = &mut self.lanes.write().unwrap_or_else(PoisonError::into_inner);
+        lanes.insert(lane, Lane { name: integration.to_owned(), attempt_seconds, delivery_seconds });
     }
 
     pub(crate) fn name_of(&self, lane: LaneId) -> String {
@@ -161,12 +174,12 @@ impl Watch {
 
     /// The lane of this name, also of an integration that is gone.
     pub(crate) fn lane_named(&self, name: &str) -> Option<LaneId> {
-        let lanes = self.seconds.read().unwrap_or_else(PoisonError::into_inner);
+        let lanes = self.lanes.read().unwrap_or_else(PoisonError::into_inner);
         lanes.iter().find(|(_, lane)| lane.name == name).map(|(id, _)| *id)
     }
 
     fn lane(&self, lane: LaneId) -> Option<Lane> {
-        self.seconds.read().unwrap_or_else(PoisonError::into_inner).get(&lane).cloned()
+        self.lanes.read().unwrap_or_else(PoisonError::into_inner).get(&lane).cloned()
     }
 
     /// Counts what was handed in.
@@ -189,7 +202,7 @@ impl Observer for Watch {
     fn attempted(&mut self, report: &AttemptReport<'_>) {
         let Some(lane) = self.lane(report.lane) else { return };
         let outcome = report.attempt.outcome.word();
-        lane.seconds.observe(report.attempt.timings.total.as_secs_f64());
+        lane.attempt_seconds.observe(report.attempt.timings.total.as_secs_f64());
         let integration = lane.name;
         let labels = ByOutcome { integration: integration.clone(), outcome };
         self.metrics.attempts.get_or_create(&labels).inc();
@@ -217,10 +230,16 @@ impl Observer for Watch {
         }
     }
 
-    fn settled(&mut self, lane: LaneId, message: Option<&Message>, settled: &Settled) {
-        let (integration, outcome) = (self.name_of(lane), word(settled));
-        if let (Settled::Dead(reason), None) = (settled, message) {
-            tracing::warn!(integration, %reason, "a delivery is dead");
+    fn settled(&mut self, report: &SettledReport<'_>) {
+        let (integration, outcome) = (self.name_of(report.lane), word(report.settled));
+        match (report.settled, report.claimed) {
+            (Settled::Dead(reason), None) => tracing::warn!(integration, %reason, "a delivery is dead"),
+            (Settled::Delivered, Some((_, waited))) => {
+                if let Some(lane) = self.lane(report.lane) {
+                    lane.delivery_seconds.observe(waited.as_secs_f64());
+                }
+            }
+            _ => {}
         }
         self.metrics.settled.get_or_create(&ByOutcome { integration, outcome }).inc();
     }

@@ -4,8 +4,7 @@ use std::fmt;
 use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use delivery::engine::{AttemptReport, Observer};
-use delivery::message::Message;
+use delivery::engine::{AttemptReport, Observer, SettledReport};
 use delivery::outcome::{Attempt, Outcome, Response, TlsFault};
 use delivery::retry::{Disposition, Reason};
 use delivery::store::{LaneId, Settled};
@@ -145,7 +144,9 @@ impl Observer for Watching {
         }
     }
 
-    fn settled(&mut self, lane: LaneId, message: Option<&Message>, settled: &Settled) {
+    fn settled(&mut self, report: &SettledReport<'_>) {
+        let (lane, settled) = (report.lane, report.settled);
+        let message = report.claimed.map(|(message, _)| message);
         let mut state = self.0.state();
         state.sent += 1;
         state.delivered += u64::from(*settled == Settled::Delivered);

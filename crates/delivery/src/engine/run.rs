@@ -9,7 +9,7 @@ use fastrand::Rng;
 use tokio::sync::{mpsc, oneshot};
 
 use super::record::record;
-use super::{AttemptReport, Command, LaneView, Limits, Observer, Opening, Place, Transport};
+use super::{AttemptReport, Command, LaneView, Limits, Observer, Opening, Place, SettledReport, Transport};
 use crate::clock::{Clock, Timestamp};
 use crate::lane::{Claimed, Lane};
 use crate::message::Message;
@@ -54,7 +54,8 @@ pub(super) struct Loop<X: Transport, O> {
     desk: Desk,
     targets: HashMap<LaneId, Arc<X::Target>>,
     opening: Vec<Opening<X::Target>>,
-    held: HashMap<Place, Arc<Message>>,
+    /// What was claimed, with the time of its accept.
+    held: HashMap<Place, (Arc<Message>, Timestamp)>,
     attempts: TaskSet<(LaneId, DeliveryId, Attempt)>,
     waiting: Vec<oneshot::Sender<()>>,
     doubting: bool,
@@ -187,18 +188,18 @@ impl<X: Transport, O: Observer> Loop<X, O> {
                     self.schedule.added(lane, count, gone as u64, now);
                 }
                 for (lane, _) in batch.superseded {
-                    self.observer.settled(lane, None, &Settled::Superseded);
+                    self.ended_in_store(lane, &Settled::Superseded);
                 }
             }
             Event::Claimed(lane, claim) => {
                 let claimed: Vec<Claimed> = claim.offers.iter().map(Claimed::from).collect();
                 for offer in claim.offers {
-                    self.held.insert((lane, offer.id), offer.message);
+                    self.held.insert((lane, offer.id), (offer.message, offer.accepted));
                 }
                 self.gone(claim.damaged.len() as u64);
                 self.schedule.took(lane, &claimed, claim.next, claim.oldest, claim.damaged.len() as u64);
                 for _ in claim.damaged {
-                    self.observer.settled(lane, None, &Settled::Dead(Reason::Damaged));
+                    self.ended_in_store(lane, &Settled::Dead(Reason::Damaged));
                 }
             }
             Event::Doubt => self.doubt(),
@@ -217,7 +218,7 @@ impl<X: Transport, O: Observer> Loop<X, O> {
                 self.gone(swept.settled.len() as u64);
                 self.schedule.swept(lane, swept.settled.len() as u64, swept.oldest, now);
                 for _ in &swept.settled {
-                    self.observer.settled(lane, None, &Settled::Dead(reason.clone()));
+                    self.ended_in_store(lane, &Settled::Dead(reason.clone()));
                 }
                 // A removed lane is swept until nothing is left; the schedule asks for the others by itself.
                 match reason {
@@ -255,7 +256,7 @@ impl<X: Transport, O: Observer> Loop<X, O> {
 
     fn closed(&mut self, finish: &Finish, finished: Finished) {
         let (lane, id) = (finish.lane, finish.id);
-        let message = self.held.remove(&(lane, id));
+        let held = self.held.remove(&(lane, id));
         self.schedule.closed(lane, id, finished.settled, finished.due);
         if !finished.settled {
             return;
@@ -265,7 +266,12 @@ impl<X: Transport, O: Observer> Loop<X, O> {
             Disposal::Settle(settled) => settled.clone(),
             Disposal::Park { .. } => Settled::Superseded,
         };
-        self.observer.settled(lane, message.as_deref(), &settled);
+        let claimed = held.as_ref().map(|(message, accepted)| (&**message, finish.now.since(*accepted)));
+        self.observer.settled(&SettledReport { lane, settled: &settled, claimed });
+    }
+
+    fn ended_in_store(&mut self, lane: LaneId, settled: &Settled) {
+        self.observer.settled(&SettledReport { lane, settled, claimed: None });
     }
 
     fn act(&mut self, actions: Vec<Action>) {
@@ -339,7 +345,7 @@ impl<X: Transport, O: Observer> Loop<X, O> {
     }
 
     fn start(&mut self, lane: LaneId, delivery: DeliveryId) {
-        let (Some(message), Some(target)) = (self.held.get(&(lane, delivery)), self.targets.get(&lane))
+        let (Some((message, _)), Some(target)) = (self.held.get(&(lane, delivery)), self.targets.get(&lane))
         else {
             return;
         };
@@ -356,7 +362,7 @@ impl<X: Transport, O: Observer> Loop<X, O> {
             self.settle(lane, delivery, if delivered { Settled::Delivered } else { Lane::removed() });
             return;
         };
-        if let Some(message) = self.held.get(&(lane, delivery)) {
+        if let Some((message, _)) = self.held.get(&(lane, delivery)) {
             let (number, disposition) = (finished.attempt, &finished.disposition);
             self.observer.attempted(&AttemptReport { lane, message, number, attempt, disposition });
         }

@@ -37,9 +37,10 @@ impl Observer for Seen {
         self.0.lock().unwrap().push(format!("{body} {} {}", report.number, report.attempt.outcome));
     }
 
-    fn settled(&mut self, _: LaneId, message: Option<&Message>, settled: &Settled) {
-        let body = message.map_or("-".into(), |message| String::from_utf8_lossy(&message.body).into_owned());
-        self.0.lock().unwrap().push(format!("{body} {settled:?}"));
+    fn settled(&mut self, report: &SettledReport<'_>) {
+        let text = |(message, _): (&Message, Duration)| String::from_utf8_lossy(&message.body).into_owned();
+        let body = report.claimed.map_or("-".into(), text);
+        self.0.lock().unwrap().push(format!("{body} {:?}", report.settled));
     }
 
     fn disabled(&mut self, lane: LaneId) {

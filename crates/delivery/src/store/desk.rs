@@ -28,6 +28,9 @@ const MAX_ACCEPTS: usize = 1024;
 /// How often there is a look at what nobody asked for: old history, room on a full disk.
 const IDLE: Duration = Duration::from_millis(500);
 
+/// How often while the last look left work: often enough that history goes as fast as it comes.
+const BUSY: Duration = Duration::from_millis(25);
+
 /// The pauses between attempts to open the store again, the last of which repeats.
 const REOPEN_PAUSES: [Duration; 4] =
     [Duration::from_millis(50), Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(5)];
@@ -47,9 +50,9 @@ pub enum Health {
 /// What the store did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Groups that were committed; each that wrote took one sync, one that only read took none.
+    /// Commits that made something durable; each took one sync.
     pub commits: u64,
-    /// Requests that they held.
+    /// Requests that were answered, many of them in one commit.
     pub requests: u64,
     /// Faults.
     pub faults: u64,
@@ -114,8 +117,14 @@ impl Desk {
     pub fn threaded(store: impl Store, clock: Clock) -> std::io::Result<Self> {
         let (jobs, inbox) = channel();
         let shared: Arc<Mutex<Shared>> = Arc::default();
-        let clerk =
-            Clerk { store: Box::new(store), inbox, shared: Arc::clone(&shared), clock, idled: clock.now() };
+        let clerk = Clerk {
+            store: Box::new(store),
+            inbox,
+            shared: Arc::clone(&shared),
+            clock,
+            idled: clock.now(),
+            pause: IDLE,
+        };
         std::thread::Builder::new().name("store".to_owned()).spawn(move || clerk.run())?;
         Ok(Self::over(Way::Thread(jobs), shared))
     }
@@ -200,7 +209,7 @@ impl Desk {
 
 fn inline(store: &mut dyn Store, mut job: Job) {
     let done = (job.call)(store).and_then(|()| store.commit());
-    (job.tell)(done);
+    (job.tell)(done.map(drop));
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -216,6 +225,8 @@ struct Clerk {
     clock: Clock,
     /// When there was a look at what nobody asked for.
     idled: Timestamp,
+    /// How long after it there is the next.
+    pause: Duration,
 }
 
 /// The desk has no more callers.
@@ -224,7 +235,7 @@ struct Closed;
 impl Clerk {
     fn run(mut self) {
         loop {
-            let first = match self.inbox.recv_timeout(IDLE) {
+            let first = match self.inbox.recv_timeout(self.pause) {
                 Ok(job) => job,
                 Err(RecvTimeoutError::Timeout) => {
                     self.idle();
@@ -237,7 +248,7 @@ impl Clerk {
                 return;
             }
             // What nobody asks for has its turn under a load without a pause too.
-            if self.clock.now().since(self.idled) >= IDLE {
+            if self.clock.now().since(self.idled) >= self.pause {
                 self.idle();
             }
         }
@@ -260,9 +271,9 @@ impl Clerk {
                 return Ok(());
             }
             match self.commit(&mut group) {
-                Ok(()) => {
+                Ok(wrote) => {
                     let mut shared = lock(&self.shared);
-                    shared.counts.commits += 1;
+                    shared.counts.commits += u64::from(wrote);
                     shared.counts.requests += group.len() as u64;
                     drop(shared);
                     group.into_iter().for_each(|job| (job.tell)(Ok(())));
@@ -276,7 +287,7 @@ impl Clerk {
         }
     }
 
-    fn commit(&mut self, group: &mut [Job]) -> Result<(), Fault> {
+    fn commit(&mut self, group: &mut [Job]) -> Result<bool, Fault> {
         for job in group {
             (job.call)(&mut *self.store)?;
         }
@@ -347,13 +358,17 @@ impl Clerk {
     fn idle(&mut self) {
         self.idled = self.clock.now();
         self.look_for_room();
-        let done = self.store.tidy(self.clock.now()).and_then(|more| self.store.commit().map(|()| more));
-        if let Err(fault) = done {
-            lock(&self.shared).counts.faults += 1;
-            // Whoever comes meanwhile is held in this group, and worked off after it.
-            let mut group = Vec::new();
-            if self.recover(&fault, &mut group).is_ok() {
-                let _ = self.work_off(group);
+        let done = self.store.tidy(self.clock.now()).and_then(|more| Ok((more, self.store.commit()?)));
+        self.pause = if matches!(done, Ok((true, _))) { BUSY } else { IDLE };
+        match done {
+            Ok((_, wrote)) => lock(&self.shared).counts.commits += u64::from(wrote),
+            Err(fault) => {
+                lock(&self.shared).counts.faults += 1;
+                // Whoever comes meanwhile is held in this group, and worked off after it.
+                let mut group = Vec::new();
+                if self.recover(&fault, &mut group).is_ok() {
+                    let _ = self.work_off(group);
+                }
             }
         }
     }

@@ -322,8 +322,8 @@ impl Store for MemoryStore {
     }
 
     /// Memory is as durable as it gets here.
-    fn commit(&mut self) -> Result<(), Fault> {
-        Ok(())
+    fn commit(&mut self) -> Result<bool, Fault> {
+        Ok(false)
     }
 
     /// No call here fails, so there is nothing to undo.

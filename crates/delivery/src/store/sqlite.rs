@@ -40,7 +40,7 @@ const CHECKPOINT_EVERY: u64 = 2000;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The folder cannot be made or used.
-    #[error("{}: {}", .0.display(), .1)]
+    #[error("{} cannot hold the store: {}; choose a folder that this user can write to", .0.display(), .1)]
     Folder(PathBuf, #[source] std::io::Error),
     /// Another process has it open.
     #[error("{} is in use by {}; stop that one first, or choose another folder", .0.display(), .1)]
@@ -274,10 +274,10 @@ impl Store for SqliteStore {
         sweep::sweep(self, lane, until, reason, now, limit)
     }
 
-    fn commit(&mut self) -> Result<(), Fault> {
+    fn commit(&mut self) -> Result<bool, Fault> {
         if self.connection()?.is_autocommit() {
             self.undo.clear();
-            return Ok(());
+            return Ok(false);
         }
         let commits = self.commits + u64::from(self.dirty);
         if self.dirty {
@@ -287,8 +287,8 @@ impl Store for SqliteStore {
         let done = self.connection()?.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));
         self.checked(done)?;
         self.undo.clear();
-        if self.dirty {
-            self.dirty = false;
+        let wrote = std::mem::take(&mut self.dirty);
+        if wrote {
             self.commits = commits;
             self.folder.set_mark(Mark { generation: self.generation, commits });
             let changes = self.connection()?.total_changes();
@@ -297,7 +297,7 @@ impl Store for SqliteStore {
                 open::checkpoint(self.connection()?, "PASSIVE").map_err(|error| self.fault(&error))?;
             }
         }
-        Ok(())
+        Ok(wrote)
     }
 
     fn abort(&mut self) -> Result<(), Fault> {

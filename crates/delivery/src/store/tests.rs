@@ -82,7 +82,7 @@ impl Store for OnDisk {
     ) -> Result<Swept, Fault> {
         self.store().sweep(lane, until, reason, now, limit)
     }
-    fn commit(&mut self) -> Result<(), Fault> {
+    fn commit(&mut self) -> Result<bool, Fault> {
         self.store().commit()
     }
     fn abort(&mut self) -> Result<(), Fault> {

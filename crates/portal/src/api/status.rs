@@ -100,10 +100,10 @@ pub(super) async fn metrics(State(portal): State<Arc<Portal>>) -> Result<Respons
     for (integration, lane) in portal.lanes().await {
         let label = ByIntegration { integration: integration.name.clone() };
         let id = lane.id;
-        let depth = portal.read(move |archive| archive.depth(id, now)).await?;
+        let blocked = portal.read(move |archive| archive.blocked(id, now)).await?;
         metrics.backlog.get_or_create(&label).set(gauge(lane.backlog));
         metrics.in_flight.get_or_create(&label).set(gauge(lane.in_flight as u64));
-        metrics.blocked.get_or_create(&label).set(gauge(depth.parked));
+        metrics.blocked.get_or_create(&label).set(gauge(blocked));
         metrics.oldest.get_or_create(&label).set(gauge(age(&lane, now).unwrap_or(0)));
         metrics.breaker_open.get_or_create(&label).set(i64::from(lane.breaker.is_open()));
         metrics.paused.get_or_create(&label).set(i64::from(lane.state.gate != Gate::Open));

@@ -49,9 +49,9 @@ impl Store for Failing {
     ) -> Result<Swept, Fault> {
         self.inner.sweep(lane, until, reason, now, limit)
     }
-    fn commit(&mut self) -> Result<(), Fault> {
+    fn commit(&mut self) -> Result<bool, Fault> {
         let next = if self.commits.len() > 1 { self.commits.remove(0) } else { self.commits[0].clone() };
-        next.map_or(Ok(()), Err)
+        next.map_or(Ok(true), Err)
     }
     fn abort(&mut self) -> Result<(), Fault> {
         Ok(())
@@ -61,8 +61,8 @@ impl Store for Failing {
         Ok(())
     }
     fn tidy(&mut self, _: Timestamp) -> Result<bool, Fault> {
-        self.tidied.fetch_add(1, Ordering::SeqCst);
-        Ok(false)
+        // There is much to do.
+        Ok(self.tidied.fetch_add(1, Ordering::SeqCst) < 60)
     }
     fn has_room(&mut self) -> bool {
         self.room.load(Ordering::SeqCst) > 0
@@ -141,6 +141,18 @@ async fn what_nobody_asks_for_is_done_under_load_too() {
         }
     };
     tokio::time::timeout(Duration::from_secs(20), tidied).await.expect("it is tidied in time");
+}
+
+#[tokio::test]
+async fn what_nobody_asks_for_does_not_pile_up() {
+    let setting = setting(&[None]);
+    let tidied = async {
+        while setting.tidied.load(Ordering::SeqCst) < 60 {
+            tokio::task::yield_now().await;
+        }
+    };
+    // Half a second between two steps would make half a minute.
+    tokio::time::timeout(Duration::from_secs(20), tidied).await.expect("what there is to do is done");
 }
 
 #[tokio::test]

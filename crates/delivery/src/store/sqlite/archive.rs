@@ -18,7 +18,7 @@ use super::rows::{
 use crate::clock::Timestamp;
 use crate::store::{AttemptRecord, DeliveryId, LaneId, LaneState, Sequence};
 
-pub use view::{Delivery, Depth, Detail, Page, State, Status, Unrouted, Wanted};
+pub use view::{Delivery, Detail, Page, State, Status, Unrouted, Wanted};
 
 /// How many messages one call looks at, at most, while it looks for those that are wanted.
 pub const MAX_SCAN: usize = 10_000;
@@ -181,24 +181,17 @@ impl Archive {
         })
     }
 
-    /// What waits in a lane.
+    /// How many keys of a lane are blocked: their oldest delivery waits for its next attempt. The index alone is read, and of
+    /// it what waits.
     ///
     /// # Errors
     /// If the file cannot be read.
-    pub fn depth(&self, lane: LaneId, now: Timestamp) -> Result<Depth, ReadError> {
+    pub fn blocked(&self, lane: LaneId, now: Timestamp) -> Result<u64, ReadError> {
         self.read(|connection| {
-            let count = |sql: &str, parameters: &[&dyn rusqlite::ToSql]| -> rusqlite::Result<u64> {
-                let counted: i64 = connection.prepare_cached(sql)?.query_row(parameters, |row| row.get(0))?;
-                Ok(u64::try_from(counted).unwrap_or(0))
-            };
-            let lane = int(lane.0);
-            Ok(Depth {
-                backlog: count("SELECT count(*) FROM pending WHERE lane = ?1", &[&lane])?,
-                parked: count(
-                    "SELECT count(*) FROM pending WHERE lane = ?1 AND head = 1 AND due > ?2",
-                    &[&lane, &super::rows::time(now)],
-                )?,
-            })
+            let sql = "SELECT count(*) FROM pending WHERE lane = ?1 AND head = 1 AND due > ?2";
+            let parameters = params![int(lane.0), super::rows::time(now)];
+            let counted: i64 = connection.prepare_cached(sql)?.query_row(parameters, |row| row.get(0))?;
+            Ok(u64::try_from(counted).unwrap_or(0))
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
 use super::SqliteStore;
 use super::rows::{MESSAGE, MessageRow, int, time};
@@ -20,12 +20,12 @@ const STEP: usize = 256;
 const REST: Duration = Duration::from_secs(30);
 
 /// How many pages are given back in one step.
-const PAGES: u32 = 64;
+const PAGES: u32 = 256;
 
 /// For how long, and up to what size, what is settled is kept. What is not settled is never dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// Since the accept.
+    /// Since its last delivery was settled.
     pub age: Duration,
     /// Of the whole file, in bytes; what is oldest goes first.
     pub bytes: u64,
@@ -140,8 +140,7 @@ pub(super) fn tidy(store: &mut SqliteStore, now: Timestamp) -> Result<bool, Faul
             .and_then(|mut delete| delete.execute(params![time(forgotten), int(STEP as u64)]));
         store.checked(deleted)?;
     }
-    let more = drop_history(store, now)?;
-    give_back(store)?;
+    let more = drop_history(store, now)? | give_back(store)?;
     if !more {
         (store.sweeper.after, store.sweeper.rest_until) = (0, Some(now.after(REST)));
     }
@@ -173,16 +172,31 @@ fn drop_history(store: &mut SqliteStore, now: Timestamp) -> Result<bool, Fault> 
             return Ok(false);
         }
         store.sweeper.after = message.seq;
-        let mut open = false;
-        for (lane, n) in &message.fanout {
-            open = open || store.pending(*lane, *n)?.is_some();
-        }
-        if !open {
+        if is_over(store, &message, if excess > 0 { now } else { too_old })? {
             excess = excess.saturating_sub(message.body.len() as u64);
             drop_message(store, &message)?;
         }
     }
     Ok(full)
+}
+
+/// Whether all deliveries of a message were settled, `by` then. What is missing or broken does not hold a message.
+fn is_over(store: &mut SqliteStore, message: &MessageRow, by: Timestamp) -> Result<bool, Fault> {
+    for (lane, n) in &message.fanout {
+        if store.pending(*lane, *n)?.is_some() {
+            return Ok(false);
+        }
+        let settled = store
+            .connection()?
+            .prepare_cached("SELECT at FROM settled WHERE lane = ?1 AND n = ?2")
+            .and_then(|mut select| {
+                select.query_row(params![int(lane.0), int(n.0)], |row| row.get::<_, i64>(0)).optional()
+            });
+        if store.checked(settled)?.is_some_and(|at| at > time(by)) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn drop_message(store: &mut SqliteStore, message: &MessageRow) -> Result<(), Fault> {
@@ -209,12 +223,12 @@ fn used(store: &SqliteStore) -> Result<u64, Fault> {
     Ok(pages * pragma(store, "page_size")?)
 }
 
-/// Gives pages that are free back to the file system, once they are a quarter of the file.
-fn give_back(store: &mut SqliteStore) -> Result<(), Fault> {
+/// Gives pages that are free back to the file system, once they are a quarter of the file; says whether there are more.
+fn give_back(store: &mut SqliteStore) -> Result<bool, Fault> {
     let (free, all) = (pragma(store, "freelist_count")?, pragma(store, "page_count")?);
     if free <= u64::from(PAGES) || free * 4 < all {
-        return Ok(());
+        return Ok(false);
     }
     let given = store.write()?.execute_batch(&format!("PRAGMA incremental_vacuum({PAGES})"));
-    store.checked(given)
+    store.checked(given).map(|()| true)
 }

@@ -213,6 +213,54 @@ fn history_is_listed_and_dropped_and_what_waits_is_kept() {
 }
 
 #[test]
+fn what_a_clock_that_was_set_forward_gave_up_is_kept_as_long_as_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path());
+    let lane = fill(&mut store, &["x"]);
+    let years_later = NOW.after(std::time::Duration::from_secs(10 * 365 * 86_400));
+    assert_eq!(store.sweep(lane, NOW, &Reason::Expired, years_later, 9).unwrap().settled.len(), 1);
+    let archive = Archive::new(folder.path());
+    let listed = |store: &mut SqliteStore, now| {
+        store.tidy(now).unwrap();
+        store.commit().unwrap();
+        archive.delivery(lane, DeliveryId(1)).unwrap().map(|detail| detail.body)
+    };
+    assert_eq!(listed(&mut store, years_later), Some(b"x".to_vec()), "it can still be resent");
+    let age = Retention::default().age + std::time::Duration::from_secs(1);
+    assert_eq!(listed(&mut store, years_later.after(age)), None);
+}
+
+#[test]
+fn the_disk_is_given_back_after_a_backlog() {
+    const WAIT: usize = 300;
+    let bodies: Vec<String> = (0..WAIT * 10).map(|n| format!("{n:02000}")).collect();
+    let bodies: Vec<&str> = bodies.iter().map(String::as_str).collect();
+    let (folder, small) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fill(&mut open(small.path()), &bodies[..WAIT]);
+    let mut store = open(folder.path());
+    let lane = fill(&mut store, &bodies);
+    for offer in claim(&mut store, lane, bodies.len() - WAIT).offers {
+        let disposal = Disposal::Settle(Settled::Delivered);
+        store.finish(&Finish { lane, id: offer.id, attempts: 1, disposal, attempt: None, now: NOW }).unwrap();
+    }
+    store.commit().unwrap();
+    let later = NOW.after(Retention::default().age * 2);
+    while store.tidy(later).unwrap() {
+        store.commit().unwrap();
+    }
+    store.commit().unwrap();
+    assert_eq!(claim(&mut store, lane, bodies.len()).offers.len(), WAIT);
+    drop(store);
+    // Opening writes the log into the file.
+    let size = |folder: &Path| {
+        drop(open(folder));
+        std::fs::metadata(folder.join("store.sqlite")).unwrap().len()
+    };
+    let (left, live) = (size(folder.path()), size(small.path()));
+    assert!(left < 2 * live, "{left} bytes are left for {live} bytes of data");
+}
+
+#[test]
 fn the_library_is_new_enough() {
     // Older ones can lose a commit when a log is reset while another connection reads (fixed in 3.51.3).
     assert!(rusqlite::version_number() >= 3_051_003, "{}", rusqlite::version());
@@ -226,11 +274,15 @@ fn lists_and_the_writer_do_not_wait_for_each_other() {
     let archive = Arc::new(Archive::new(folder.path()));
     let reader = std::thread::spawn({
         let archive = Arc::clone(&archive);
-        move || (0..50).map(|_| archive.depth(lane, NOW).unwrap().backlog).max()
+        move || {
+            let all = archive::Wanted { lane: Some(lane), limit: 100, ..archive::Wanted::default() };
+            (0..50).map(|_| archive.deliveries(&all).unwrap().deliveries.len()).max()
+        }
     });
     for _ in 0..50 {
         fill(&mut store, &["y"]);
     }
     assert!(reader.join().unwrap().is_some());
-    assert_eq!(archive.depth(lane, NOW).unwrap().backlog, 51);
+    let soon = Timestamp::from_micros(NOW.as_micros() - 1);
+    assert_eq!((archive.blocked(lane, NOW), archive.blocked(lane, soon)), (Ok(0), Ok(2)));
 }

@@ -119,12 +119,3 @@ pub struct Detail {
     /// Whether a later message of its key makes it superfluous.
     pub supersedable: bool,
 }
-
-/// What waits in a lane.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Depth {
-    /// Not settled.
-    pub backlog: u64,
-    /// Keys whose head waits for its next attempt.
-    pub parked: u64,
-}
