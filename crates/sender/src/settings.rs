@@ -103,6 +103,11 @@ impl Settings {
         };
         let name = path.file_name().map(Path::new).unwrap_or(path);
         let system = System { folder };
+        if std::fs::metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+            return Err(alone(
+                "there is no such file; write one as the README shows, or name another".to_owned(),
+            ));
+        }
         let text = system.file(name).map_err(alone)?;
         let text = String::from_utf8(text).map_err(|_| alone("it is not UTF-8".to_owned()))?;
         Self::parse(&text, &system, guarding)
