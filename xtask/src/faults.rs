@@ -27,9 +27,11 @@ pub(crate) fn faults(sample_only: bool) -> Result<(), String> {
     let every: Vec<u64> = (1..=60).chain((70..=700).step_by(30)).collect();
     let numbers = if sample_only { vec![2, 12, 40, 100, 250] } else { every };
     let (flips, cuts) = if sample_only { (200, 20) } else { (2000, 200) };
-    let trials: [(&str, Trial); 4] = [
+    let trials: [(&str, Trial); 6] = [
         ("a full disk", Box::new(full_disk)),
         ("failing calls", Box::new(move || failing_calls(&numbers))),
+        ("slow syncs", Box::new(slow_syncs)),
+        ("few descriptors", Box::new(few_descriptors)),
         ("flipped bits", Box::new(move || flips::flips(flips))),
         ("power cuts", Box::new(move || power_cuts(cuts))),
     ];
@@ -147,8 +149,13 @@ const CALLS: &[(&str, &str)] = &[
     ("fdatasync,fsync", "EIO"),
     ("pwrite64", "EIO"),
     ("pwrite64", "ENOSPC"),
+    ("pwrite64", "EROFS"),
     ("ftruncate", "EIO"),
     ("accept4", "EMFILE"),
+    ("socket", "EMFILE"),
+    ("openat", "EMFILE"),
+    ("clone3", "EAGAIN"),
+    ("mmap", "ENOMEM"),
 ];
 
 /// The N-th call fails, once and from then on; then a start without faults.
@@ -160,33 +167,17 @@ fn failing_calls(numbers: &[u64]) -> Result<End, String> {
     for (calls, error) in CALLS {
         for number in numbers {
             for ever in ["", "+"] {
-                let receiver = Receiver::start("127.0.0.1:0", *number, |_| Mood::Well)?;
-                let mut server = Server::new("calls", &configuration(&receiver.address))?;
-                let trace = format!("trace={calls}");
                 let inject = format!("inject={calls}:error={error}:when={number}{ever}");
-                let under = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
-                server.under = under.iter().map(|&word| word.to_owned()).collect();
+                let ended = failing_call(calls, &inject, *number);
                 runs += 1;
-                let acknowledged = match server.start() {
-                    // A call that fails while the store is made: the server says so and ends.
-                    Err(_) => {
-                        refused += 1;
-                        Vec::new()
+                match ended.map_err(|error| format!("{inject}: {error}"))? {
+                    None => refused += 1,
+                    Some(account) => {
+                        sum.acknowledged += account.acknowledged;
+                        sum.lost += account.lost;
+                        sum.out_of_order += account.out_of_order;
                     }
-                    Ok(()) => {
-                        let load = Load::start(&server.address, 2, Duration::from_millis(2), *number)?;
-                        pause(Duration::from_millis(300));
-                        load.stop()
-                    }
-                };
-                server.kill();
-                server.under.clear();
-                server.start()?;
-                server.drained(REST)?;
-                let account = account(&acknowledged, &receiver.arrivals());
-                sum.acknowledged += account.acknowledged;
-                sum.lost += account.lost;
-                sum.out_of_order += account.out_of_order;
+                }
             }
         }
     }
@@ -195,6 +186,67 @@ fn failing_calls(numbers: &[u64]) -> Result<End, String> {
         sum.acknowledged, sum.lost, sum.out_of_order
     );
     Ok(if sum.lost + sum.out_of_order == 0 { End::Held(text) } else { End::Broken(text) })
+}
+
+/// One such run; `None` if the server said that it cannot start.
+fn failing_call(calls: &str, inject: &str, seed: u64) -> Result<Option<Account>, String> {
+    let receiver = Receiver::start("127.0.0.1:0", seed, |_| Mood::Well)?;
+    let mut server = Server::new("calls", &configuration(&receiver.address))?;
+    let trace = format!("trace={calls}");
+    let under = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", inject];
+    server.under = under.iter().map(|&word| word.to_owned()).collect();
+    let started = server.start().is_ok();
+    let mut acknowledged = Vec::new();
+    if started {
+        let load = Load::start(&server.address, 2, Duration::from_millis(2), seed)?;
+        pause(Duration::from_millis(300));
+        acknowledged = load.stop();
+    }
+    server.kill();
+    server.under.clear();
+    server.start()?;
+    server.drained(REST)?;
+    Ok(started.then(|| account(&acknowledged, &receiver.arrivals())))
+}
+
+/// A load on a server under a tool that hampers it, and a start without; what was acknowledged while it was hampered.
+fn hampered(name: &str, under: &[&str], threads: u64) -> Result<Account, String> {
+    let receiver = Receiver::start("127.0.0.1:0", 1, |_| Mood::Well)?;
+    let mut server = Server::new(name, &configuration(&receiver.address))?;
+    server.under = under.iter().map(|&word| word.to_owned()).collect();
+    server.start()?;
+    let load = Load::start(&server.address, threads, Duration::from_millis(2), 1)?;
+    pause(Duration::from_secs(4));
+    let acknowledged = load.stop();
+    server.kill();
+    server.under.clear();
+    server.start()?;
+    server.drained(REST)?;
+    Ok(account(&acknowledged, &receiver.arrivals()))
+}
+
+/// Each sync takes long: what is acknowledged is there all the same, and many accepts share a sync.
+fn slow_syncs() -> Result<End, String> {
+    if !works("strace", &["-V"]) {
+        return Ok(End::Skipped("strace is not installed".to_owned()));
+    }
+    let trace = ["-e", "trace=fdatasync,fsync", "-e", "inject=fdatasync,fsync:delay_exit=250000"];
+    let under = [&["strace", "-D", "-f", "-qq", "-o", "/dev/null"], &trace[..]].concat();
+    let account = hampered("slow", &under, 64)?;
+    let Account { acknowledged, lost, .. } = account;
+    let text = format!("{acknowledged} acknowledged in 4 s of syncs of 250 ms each, {lost} lost");
+    // One accept a sync would make 16; sixty-four share each of them.
+    Ok(if lost == 0 && acknowledged > 100 { End::Held(text) } else { End::Broken(text) })
+}
+
+/// More clients than the process may have descriptors: some wait, none is lost.
+fn few_descriptors() -> Result<End, String> {
+    if !works("prlimit", &["--version"]) {
+        return Ok(End::Skipped("prlimit is not installed".to_owned()));
+    }
+    let Account { acknowledged, lost, .. } = hampered("few", &["prlimit", "--nofile=32"], 64)?;
+    let text = format!("{acknowledged} acknowledged to 64 clients with 32 descriptors, {lost} lost");
+    Ok(if lost == 0 && acknowledged > 0 { End::Held(text) } else { End::Broken(text) })
 }
 
 /// Shuts a file system down as a power cut does: what was not synced is gone (EXT4_IOC_SHUTDOWN, without flushing the log).

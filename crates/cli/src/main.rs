@@ -25,6 +25,7 @@ use args::{Arguments, Command};
 use exit::Failure;
 
 fn main() -> ExitCode {
+    end_on_panic();
     let arguments = Arguments::parse();
     match run(arguments.command) {
         Ok(code) => code,
@@ -51,6 +52,18 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// A panic of the main thread ends the program anyway. It ends at once: where the system gives no threads, unwinding would
+/// wait for ever for those that were to be.
+fn end_on_panic() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        tell(panic);
+        if std::thread::current().name() == Some("main") {
+            std::process::exit(i32::from(exit::CANNOT_RUN));
+        }
+    }));
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {

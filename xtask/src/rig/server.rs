@@ -8,6 +8,9 @@ use std::time::Duration;
 use super::{now, pause, request};
 use crate::run::{cargo, target};
 
+/// How long a start may take.
+const TO_START: Duration = Duration::from_secs(60);
+
 pub(crate) struct Server {
     child: Option<Child>,
     folder: PathBuf,
@@ -73,10 +76,17 @@ impl Server {
     /// Starts it, and waits until it listens. On a restart it listens where it did before.
     pub(crate) fn start(&mut self) -> Result<(), String> {
         let mut child = self.spawn()?;
-        let mut line = String::new();
-        let read = child.stdout.take().map(|stdout| BufReader::new(stdout).read_line(&mut line));
+        let (tell, told) = std::sync::mpsc::channel();
+        if let Some(stdout) = child.stdout.take() {
+            std::thread::spawn(move || {
+                let mut line = String::new();
+                let _ = BufReader::new(stdout).read_line(&mut line);
+                let _ = tell.send(line);
+            });
+        }
+        let line = told.recv_timeout(TO_START).unwrap_or_default();
         let said = line.split_whitespace().find_map(|word| word.strip_prefix("http://"));
-        let Some(address) = said.filter(|_| matches!(read, Some(Ok(_)))) else {
+        let Some(address) = said else {
             let _ = child.kill();
             let _ = child.wait();
             let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
