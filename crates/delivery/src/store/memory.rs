@@ -255,7 +255,7 @@ impl Store for MemoryStore {
             }
         }
         let back = lane.outage.first().is_some_and(|(epoch, _)| *epoch < wanted.epoch);
-        let next = if back { Some(now) } else { lane.due.first().map(|(due, _)| *due) };
+        let next = lane.due.first().map(|(due, _)| *due).into_iter().chain(back.then_some(now)).min();
         Ok(Claim { offers, next, oldest: lane.oldest(), damaged: Vec::new() })
     }
 
