@@ -190,9 +190,10 @@ fn is_over(store: &mut SqliteStore, message: &MessageRow, by: Timestamp) -> Resu
             .connection()?
             .prepare_cached("SELECT at FROM settled WHERE lane = ?1 AND n = ?2")
             .and_then(|mut select| {
-                select.query_row(params![int(lane.0), int(n.0)], |row| row.get::<_, i64>(0)).optional()
+                let at = |row: &rusqlite::Row<'_>| Ok(row.get(0).unwrap_or(0));
+                select.query_row(params![int(lane.0), int(n.0)], at).optional()
             });
-        if store.checked(settled)?.is_some_and(|at| at > time(by)) {
+        if store.checked(settled)?.is_some_and(|at: i64| at > time(by)) {
             return Ok(false);
         }
     }
