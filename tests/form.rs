@@ -17,7 +17,7 @@ async fn each_alert_type_arrives_and_is_verified_in_order() {
     let captures = receiver.wait_for(3, LIMIT).await.unwrap();
     for (capture, update) in captures.iter().zip(&life) {
         assert!(capture.verdict.passed(), "{}", capture.verdict);
-        assert_eq!(capture.request.whole().unwrap(), update.as_bytes(), "byte for byte");
+        assert_eq!(capture.request().unwrap().whole().unwrap(), update.as_bytes(), "byte for byte");
     }
 }
 
@@ -91,7 +91,7 @@ async fn custom_names_are_sent_and_expected() {
     let receiver = MockReceiver::builder().field_names(names).start().await.unwrap();
     let good = outcome(&receiver.url(), |draft| draft.field_names.clone_from(&rules));
     assert_eq!(status(&good.await), 200);
-    let body = receiver.captures()[0].request.whole().unwrap().clone();
+    let body = receiver.captures()[0].request().unwrap().whole().unwrap().clone();
     let text = String::from_utf8_lossy(&body).into_owned();
     assert!(
         text.contains("\"event_id\":")

@@ -171,7 +171,7 @@ async fn a_paused_integration_waits_and_the_dead_are_resent() {
     let (code, printed) = ask(&["deliveries", "resend", "siem/1"]);
     assert_eq!((code, printed.as_str()), (0, "1 sent again\n"));
     let captures = receiver.wait_for(3, LIMIT).await.unwrap();
-    let id = |at: usize| captures[at].request.header("webhook-id");
+    let id = |at: usize| captures[at].request().unwrap().header("webhook-id");
     assert!(id(1).is_some() && id(1) == id(2), "a resend keeps its id");
     let (code, printed) = ask(&["integrations", "pause", "nobody"]);
     assert!(

@@ -94,7 +94,7 @@ async fn http2_is_spoken_where_both_ends_allow_it() {
     let attempt = attempt.await.remove(0);
     assert_eq!(status(&attempt.outcome), 200);
     assert_eq!(attempt.connection.unwrap().version, http::Version::HTTP_2);
-    assert_eq!(receiver.captures()[0].request.version, http::Version::HTTP_2);
+    assert_eq!(receiver.captures()[0].request().unwrap().version, http::Version::HTTP_2);
 }
 
 #[tokio::test]

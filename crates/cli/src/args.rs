@@ -1,11 +1,14 @@
 //! The command line as it is typed.
 
+pub(crate) mod receive;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::exit;
+use receive::Receive;
 
 /// Sends the updates of a network-detection platform's events as webhooks, and receives them to develop and test against.
 #[derive(Debug, Parser)]
@@ -137,51 +140,6 @@ pub(crate) struct Check {
     #[command(flatten)]
     pub(crate) target: TargetArguments,
     /// Print one JSON object a request and nothing else on standard output
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct Receive {
-    /// Where to listen; port 0 takes a free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
-    pub(crate) listen: String,
-    /// Require this Basic user name
-    #[arg(long, env = "FUSION_WEBHOOK_USERNAME", hide_env_values = true)]
-    pub(crate) username: Option<String>,
-    /// Require this Basic password
-    #[arg(long, env = "FUSION_WEBHOOK_PASSWORD", hide_env_values = true)]
-    pub(crate) password: Option<String>,
-    /// Require a header, 'Name' or 'Name: value'; may be repeated
-    #[arg(long, value_name = "LINE")]
-    pub(crate) require_header: Vec<String>,
-    /// Require this path
-    #[arg(long)]
-    pub(crate) path: Option<String>,
-    /// Require this content type
-    #[arg(long, value_name = "TYPE", default_value = "application/json")]
-    pub(crate) content_type: String,
-    #[command(flatten)]
-    pub(crate) names: NameArguments,
-    /// Take the field names from an integration of this configuration file
-    #[arg(long, value_name = "FILE", requires = "integration")]
-    pub(crate) config: Option<PathBuf>,
-    /// The integration whose field names are expected
-    #[arg(long, value_name = "NAME", requires = "config")]
-    pub(crate) integration: Option<String>,
-    /// Leave a check out; may be repeated
-    #[arg(long, value_name = "CHECK", value_parser = ["content-type", "json", "shape", "sequence"])]
-    pub(crate) without: Vec<String>,
-    /// The longest body that is taken, in bytes
-    #[arg(long, value_name = "BYTES", default_value_t = 16 * 1024 * 1024)]
-    pub(crate) max_body: usize,
-    /// Speak TLS with this certificate chain (PEM)
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    pub(crate) tls_cert: Option<PathBuf>,
-    /// The certificate's private key (PEM)
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    pub(crate) tls_key: Option<PathBuf>,
-    /// Print one JSON object a line and nothing else on standard output
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -21,13 +21,12 @@ const HEADER: &str = "X-Netography: Webhook";
 
 pub(crate) async fn demo(arguments: Demo) -> Result<ExitCode, Failure> {
     let names = || FieldNames::compile(&rules()).map_err(|errors| Failure::cannot_run(errors.to_string()));
-    let shown = names()?;
     let receiver = MockReceiver::builder()
         .credentials(USERNAME, PASSWORD)
         .require_header(HEADER)
         .map_err(|error| Failure::cannot_run(error.to_string()))?
         .field_names(names()?)
-        .on_capture(move |capture| receive::print(capture, &shown))
+        .on_capture(receive::print)
         .start()
         .await
         .map_err(|error| Failure::cannot_run(format!("error: {error}")))?;

@@ -1,46 +1,182 @@
-//! `receive`: the mock receiver on a terminal, one line a request.
+//! `receive`: the mock receiver on a terminal, in a script, or over a file of an earlier run.
 
+mod files;
+mod print;
+mod report;
+mod settings;
+
+use std::collections::BTreeSet;
 use std::process::ExitCode;
-use std::time::UNIX_EPOCH;
+use std::time::Duration;
 
-use payload::FieldNames;
-use receiver::mock::Builder;
-use receiver::server::tls::Identity;
-use receiver::verdict::Finding;
-use receiver::{Capture, MockReceiver, Subject};
+use receiver::MockReceiver;
+use receiver::capture::record::{Record, Secrets};
+use receiver::capture::{Captures, Counts};
 use serde_json::json;
 
-use crate::args::Receive;
-use crate::exit::{Failure, NOT_ALL_WELL};
-use crate::{show, target};
+use crate::args::receive::{Receive, ScriptArguments};
+use crate::exit::{Failure, NOT_ALL_WELL, UNKNOWN};
+use crate::show;
+
+pub(crate) use print::print;
+
+/// Without `--timeout` a run ends when it is told to.
+const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 pub(crate) async fn receive(arguments: Box<Receive>) -> Result<ExitCode, Failure> {
     let as_json = arguments.json;
-    let shown = field_names(&arguments)?;
-    let builder = builder(&arguments)?.on_capture(move |capture| {
-        if as_json { show::println(&line_of_json(capture)) } else { print(capture, &shown) }
+    let quiet = arguments.captures.export.is_some();
+    let earlier = files::read(&arguments.captures)?;
+    let recorder = arguments.captures.record.as_deref().map(files::Recorder::open).transpose()?;
+    let mut builder = settings::builder(&arguments)?;
+    let checks = builder.checks().names().join(", ");
+    let builder = builder.on_capture(move |capture| {
+        if let Some(recorder) = &recorder {
+            recorder.write(capture);
+        }
+        match (quiet, as_json) {
+            (true, _) => {}
+            (false, true) => show::println(&Record::of(capture, Secrets::Masked).without_raw().line()),
+            (false, false) => print(capture),
+        }
     });
     let receiver = builder.start().await.map_err(|error| Failure::cannot_run(format!("error: {error}")))?;
-    if as_json {
-        show::println(&json!({ "listening": receiver.url() }).to_string());
-    } else {
-        show::println(&format!("listening on {} (Ctrl-C ends)", receiver.url()));
-        show::println(&format!("checking {}", checks(&arguments)));
+    if let Some(export) = arguments.captures.export {
+        earlier.play(&receiver);
+        return files::export(&receiver, export);
     }
-    stopped().await;
-    let counts = receiver.counts();
+    files::write_trust(&receiver, &arguments.tls)?;
+    announce(&receiver, &arguments, &checks)?;
+    earlier.play(&receiver);
+    let ended = run(&receiver, &arguments.script).await;
+    receiver.close(settings::CLOSING).await;
+    report::write(&arguments.script.report, &receiver, &ended)?;
     if as_json {
+        let Counts { received, passed, failed, dropped, .. } = ended.counts;
         show::println(
-            &json!({ "received": counts.received, "verified": counts.passed, "failed": counts.failed })
+            &json!({ "received": received, "verified": passed, "failed": failed, "dropped": dropped, "events": ended.events, "met": ended.met() })
                 .to_string(),
         );
     } else {
-        show::println(&format!(
-            "received {}, verified {}, failed {}",
-            counts.received, counts.passed, counts.failed
-        ));
+        show::println(&ended.summary());
     }
-    Ok(if counts.failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(NOT_ALL_WELL) })
+    Ok(ended.code())
+}
+
+/// Says where to point a sender and where to look: on the terminal, as a line of JSON, in a file.
+fn announce(receiver: &MockReceiver, arguments: &Receive, checks: &str) -> Result<(), Failure> {
+    let ready = json!({ "receiver": receiver.url() }).to_string();
+    if let Some(path) = &arguments.script.ready_file {
+        files::write_whole(path, &format!("{ready}\n"))?;
+    }
+    if arguments.json {
+        show::println(&ready);
+        return Ok(());
+    }
+    show::println(&format!("listening on {} (Ctrl-C ends)", receiver.url()));
+    show::println(&format!("checking {checks}"));
+    for (rule, number) in receiver.faults().0.iter().zip(1..) {
+        let pairs: Vec<_> = rule.pairs().into_iter().map(|(name, value)| pair(&name, &value)).collect();
+        show::println(&format!("fault {number}: {}", pairs.join(",")));
+    }
+    if receiver.ca().is_some() {
+        show::println(&files::how_to_trust(receiver, &arguments.tls));
+    }
+    Ok(())
+}
+
+fn pair(name: &str, value: &str) -> String {
+    if value.is_empty() { name.to_owned() } else { format!("{name}={value}") }
+}
+
+/// How a run ended, and whether what was expected of it came.
+pub(crate) struct Ended {
+    pub(crate) counts: Counts,
+    pub(crate) events: u64,
+    /// Something was expected, and it came.
+    fulfilled: Option<bool>,
+    /// Captures were dropped that may have been what was expected.
+    pub(crate) unknown: bool,
+    verdicts_count: bool,
+}
+
+impl Ended {
+    fn of(captures: &Captures, wanted: &ScriptArguments) -> Self {
+        let (counts, events) = (captures.counts(), events(captures));
+        let requests = wanted.expect.is_none_or(|expected| counts.received >= expected);
+        let enough_events = wanted.expect_events.is_none_or(|expected| events >= expected);
+        let expected = wanted.expect.is_some() || wanted.expect_events.is_some();
+        Self {
+            counts,
+            events,
+            fulfilled: expected.then_some(requests && enough_events),
+            unknown: requests && !enough_events && counts.dropped > 0,
+            verdicts_count: !expected || wanted.fail_on_verdict,
+        }
+    }
+
+    /// Whether all is well.
+    pub(crate) fn met(&self) -> bool {
+        self.fulfilled != Some(false) && !(self.verdicts_count && self.counts.failed > 0)
+    }
+
+    /// Whether nothing that may still come changes how the run ends.
+    const fn is_decided(&self) -> bool {
+        let Some(fulfilled) = self.fulfilled else { return false };
+        fulfilled || (self.verdicts_count && self.counts.failed > 0)
+    }
+
+    pub(crate) fn summary(&self) -> String {
+        let Counts { received, passed, failed, without_request, dropped } = self.counts;
+        let mut summary = format!("received {received}, verified {passed}, failed {failed}");
+        for (count, word) in
+            [(without_request, "connections without a request"), (dropped, "captures dropped")]
+        {
+            if count > 0 {
+                summary.push_str(&format!(", {word} {count}"));
+            }
+        }
+        match self.fulfilled {
+            Some(true) => summary.push_str("; all that was expected came"),
+            Some(false) if self.unknown => {
+                summary.push_str("; nobody knows whether all that was expected came: captures were dropped");
+            }
+            Some(false) => {
+                summary.push_str(&format!("; not all that was expected came (events: {})", self.events))
+            }
+            None => {}
+        }
+        summary
+    }
+
+    fn code(&self) -> ExitCode {
+        match (self.met(), self.unknown) {
+            (true, _) => ExitCode::SUCCESS,
+            (false, true) => ExitCode::from(UNKNOWN),
+            (false, false) => ExitCode::from(NOT_ALL_WELL),
+        }
+    }
+}
+
+/// How many events had an update that was taken.
+fn events(captures: &Captures) -> u64 {
+    let captures = captures.all();
+    let ids = captures.iter().filter_map(|capture| capture.event.as_ref()?.id.as_deref());
+    ids.collect::<BTreeSet<_>>().len() as u64
+}
+
+/// Until it is decided, the time is over, or somebody ends it.
+async fn run(receiver: &MockReceiver, wanted: &ScriptArguments) -> Ended {
+    let limit = wanted.timeout.unwrap_or(FOREVER);
+    let decided = receiver.log().until(limit, |captures| {
+        let ended = Ended::of(captures, wanted);
+        ended.is_decided().then_some(())
+    });
+    tokio::select! {
+        _ = decided => {}
+        () = stopped() => {}
+    }
+    Ended::of(receiver.log(), wanted)
 }
 
 /// Until Ctrl-C or a termination signal.
@@ -57,138 +193,4 @@ pub(crate) async fn stopped() {
         }
     }
     let _ = tokio::signal::ctrl_c().await;
-}
-
-fn builder(arguments: &Receive) -> Result<Builder, Failure> {
-    let mut builder = MockReceiver::builder()
-        .listen(&arguments.listen)
-        .max_body(arguments.max_body)
-        .content_type(Some(&arguments.content_type))
-        .field_names(field_names(arguments)?);
-    if arguments.username.is_some() || arguments.password.is_some() {
-        let part = |part: &Option<String>| part.clone().unwrap_or_default();
-        builder = builder.credentials(&part(&arguments.username), &part(&arguments.password));
-    }
-    for line in &arguments.require_header {
-        let required = builder.require_header(line);
-        builder =
-            required.map_err(|error| Failure::wrong_input(format!("error: --require-header: {error}")))?;
-    }
-    if let Some(path) = &arguments.path {
-        builder = builder.path(path);
-    }
-    for name in &arguments.without {
-        let subjects = [Subject::ContentType, Subject::Json, Subject::Shape, Subject::Sequence];
-        builder = match subjects.into_iter().find(|subject| subject.as_str() == name) {
-            Some(Subject::Json) => {
-                builder.without(Subject::Json).without(Subject::Shape).without(Subject::Sequence)
-            }
-            Some(Subject::ContentType) => builder.content_type(None),
-            Some(subject) => builder.without(subject),
-            None => builder,
-        };
-    }
-    if let (Some(chain), Some(key)) = (&arguments.tls_cert, &arguments.tls_key) {
-        let read = |path: &std::path::Path| {
-            std::fs::read(path)
-                .map_err(|error| Failure::wrong_input(format!("error: {}: {error}", path.display())))
-        };
-        let identity = Identity::from_pem(&read(chain)?, &read(key)?);
-        builder = builder
-            .tls(identity.map_err(|error| Failure::wrong_input(format!("error: --tls-cert: {error}")))?);
-    }
-    Ok(builder)
-}
-
-fn field_names(arguments: &Receive) -> Result<FieldNames, Failure> {
-    let rules = target::rules(&arguments.names)?;
-    if let (Some(path), Some(name)) = (&arguments.config, &arguments.integration) {
-        if !rules.is_empty() {
-            return Err(Failure::wrong_input(
-                "error: --rename, --omit and --constant do not go with --config",
-            ));
-        }
-        return Ok(FieldNames::clone(&target::integration_of(path, name)?.field_names));
-    }
-    FieldNames::compile(&rules).map_err(|errors| Failure::wrong_input(format!("error: {errors}")))
-}
-
-fn checks(arguments: &Receive) -> String {
-    let mut checks = vec!["method".to_owned()];
-    let mut add = |asked: bool, name: &str| checks.extend(asked.then(|| name.to_owned()));
-    let left_out = |name: &str| arguments.without.iter().any(|without| without == name);
-    add(arguments.path.is_some(), "path");
-    add(!left_out("content-type"), "content type");
-    add(arguments.username.is_some() || arguments.password.is_some(), "Basic credentials");
-    add(!arguments.require_header.is_empty(), "required headers");
-    add(!left_out("json"), "JSON");
-    add(!left_out("shape") && !left_out("json"), "shape");
-    add(!left_out("sequence") && !left_out("json"), "sequence");
-    checks.join(", ")
-}
-
-/// One line for the request, which names the event that came under `names`, and one for each thing that is wrong or odd.
-pub(crate) fn print(capture: &Capture, names: &FieldNames) {
-    let (faint, good, bad, odd) = (show::FAINT, show::GOOD, show::BAD, show::ODD);
-    let request = &capture.request;
-    let style = if capture.verdict.passed() { good } else { bad };
-    let word = if capture.verdict.passed() { "verified" } else { "failed" };
-    let update = request.whole().and_then(|body| names.restore(body.clone()).ok());
-    let what = update.map_or_else(|| "(no update)".to_owned(), |update| show::update(update.as_bytes()));
-    show::println(&format!(
-        "{faint}{}{faint:#} #{} {} {} {what} {style}{} {word}{style:#}",
-        show::time(request.at),
-        capture.number,
-        show::printable(request.method.as_str()),
-        show::printable(&request.target),
-        capture.status.as_u16(),
-    ));
-    for check in &capture.verdict.checks {
-        let (mark, style) = if check.finding.is_failure() { ("✗", bad) } else { ("·", odd) };
-        let problems = check.finding.problems();
-        for problem in problems.iter().take(show::MAX_PROBLEMS) {
-            let problem = problem.to_string();
-            show::println(&format!(
-                "  {style}{mark}{style:#} {}: {}",
-                check.subject,
-                show::printable(&problem)
-            ));
-        }
-        if problems.len() > show::MAX_PROBLEMS {
-            let more = problems.len() - show::MAX_PROBLEMS;
-            show::println(&format!("  {style}{mark}{style:#} {}: and {more} more like these", check.subject));
-        }
-    }
-}
-
-fn line_of_json(capture: &Capture) -> String {
-    let request = &capture.request;
-    let checks = capture.verdict.checks.iter().map(|check| {
-        let result = match &check.finding {
-            Finding::Passed => "passed",
-            Finding::Noted(_) => "noted",
-            Finding::Failed(_) => "failed",
-            Finding::Skipped(_) => "skipped",
-        };
-        let problem = |problem: &receiver::verdict::Problem| {
-            json!({ "what": problem.what, "expected": problem.expected, "got": problem.got })
-        };
-        let problems: Vec<_> = check.finding.problems().iter().map(problem).collect();
-        json!({ "check": check.subject.as_str(), "result": result, "problems": problems })
-    });
-    let checks: Vec<_> = checks.collect();
-    let at = request.at.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
-    json!({
-        "number": capture.number,
-        "at": at,
-        "peer": request.peer.to_string(),
-        "method": request.method.as_str(),
-        "target": request.target,
-        "status": capture.status.as_u16(),
-        "passed": capture.verdict.passed(),
-        "checks": checks,
-        "webhook_id": request.header("webhook-id"),
-        "body": request.whole().map(|body| String::from_utf8_lossy(body)),
-    })
-    .to_string()
 }

@@ -60,8 +60,12 @@ pub(crate) fn caret(text: &str, span: &Range<usize>, title: &str, help: &str, or
 /// An update in a few words: its alert type, and as much of its event's id as tells events apart.
 pub(crate) fn update(body: &[u8]) -> String {
     let Ok(update) = Update::parse(body.to_vec()) else { return "(no update)".to_owned() };
-    let (kind, id) = (update.alerttype().unwrap_or_default(), update.id().unwrap_or_default());
-    format!("{:<7} {}", printable(&kind), short(&printable(&id)))
+    event(&update.alerttype().unwrap_or_default(), &update.id().unwrap_or_default())
+}
+
+/// The same of what is known of it.
+pub(crate) fn event(kind: &str, id: &str) -> String {
+    format!("{:<7} {}", printable(kind), short(&printable(id)))
 }
 
 fn short(id: &str) -> String {

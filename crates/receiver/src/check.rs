@@ -7,21 +7,26 @@ pub mod credentials;
 pub mod headers;
 pub mod sequence;
 mod shape;
+pub mod signature;
 
 use std::collections::BTreeSet;
 
-use http::Method;
-use payload::FieldNames;
+use http::{Method, StatusCode};
+use payload::{FieldNames, Update};
 
 use crate::request::{Body, Request};
 use crate::verdict::{Check, Finding, Subject, Verdict};
 
 use credentials::Expected;
 use headers::Required;
-use sequence::Sequences;
+use sequence::{Arrival, Sequences, Taken};
+use signature::Signing;
+
+/// What the `webhook-id` of a test delivery begins with: it is no part of an event's life.
+pub const TEST_PREFIX: &str = "test_";
 
 /// What a request should be.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Checks {
     /// The method is always checked.
     pub method: Method,
@@ -33,10 +38,52 @@ pub struct Checks {
     pub credentials: Option<Expected>,
     /// Header fields that must be there.
     pub headers: Vec<Required>,
+    /// The keys that requests must be signed with (Standard Webhooks).
+    pub signing: Option<Signing>,
     /// The names that the sender gives to the fields.
     pub field_names: FieldNames,
+    /// What becomes of a body that is odd.
+    pub strictness: Strictness,
     /// Checks that are left out.
     pub without: BTreeSet<Subject>,
+}
+
+/// What becomes of a body that is odd but readable: unknown fields, unusual values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Strictness {
+    /// It is noted.
+    #[default]
+    Tolerant,
+    /// It is refused.
+    Strict,
+}
+
+impl Checks {
+    /// Leaves a check out, and those that cannot be without it.
+    pub fn leave_out(&mut self, subject: Subject) {
+        self.without.insert(subject);
+        if subject == Subject::Json {
+            self.without.extend([Subject::Shape, Subject::Sequence]);
+        }
+    }
+
+    /// The checks that are run, in words, in their order.
+    #[must_use]
+    pub fn names(&self) -> Vec<&'static str> {
+        let asked = [
+            (Subject::Method, true, "method"),
+            (Subject::Path, self.path.is_some(), "path"),
+            (Subject::ContentType, self.content_type.is_some(), "content type"),
+            (Subject::Credentials, self.credentials.is_some(), "Basic credentials"),
+            (Subject::Headers, !self.headers.is_empty(), "required headers"),
+            (Subject::Signature, self.signing.is_some(), "signature"),
+            (Subject::Json, true, "JSON"),
+            (Subject::Shape, true, "shape"),
+            (Subject::Sequence, true, "sequence"),
+        ];
+        let run = |(subject, asked, name)| (asked && !self.without.contains(&subject)).then_some(name);
+        asked.into_iter().filter_map(run).collect()
+    }
 }
 
 impl Default for Checks {
@@ -47,46 +94,74 @@ impl Default for Checks {
             content_type: Some("application/json".to_owned()),
             credentials: None,
             headers: Vec::new(),
+            signing: None,
             field_names: FieldNames::standard(),
+            strictness: Strictness::Tolerant,
             without: BTreeSet::new(),
         }
     }
 }
 
-/// Holds a request against what it should be. A request that is refused does not advance the sequence of its event.
-pub fn check(request: &Request, checks: &Checks, sequences: &mut Sequences) -> Verdict {
-    let shape = shape::read(request, &checks.field_names);
-    let mut verdict = Verdict { checks: Vec::new() };
+/// What the checks found in a request, and the update that they read in it.
+pub(crate) struct Checked {
+    pub(crate) verdict: Verdict,
+    /// Under the standard names.
+    pub(crate) update: Option<Update>,
+}
+
+/// Holds a request against what it should be: all of it but the order, which needs to know what is answered.
+pub(crate) fn check(request: &Request, checks: &Checks) -> Checked {
+    let shape = shape::read(request, &checks.field_names, checks.strictness);
+    let credentials = |expected| credentials::check(request, expected);
+    let content_type = |expected| content_type(request, expected);
+    let headers = (!checks.headers.is_empty()).then(|| headers::check(request, &checks.headers));
     let findings = [
         (Subject::Method, Some(method(request, &checks.method))),
         (Subject::Path, checks.path.as_deref().map(|expected| path(request, expected))),
         (Subject::Body, Some(body(request))),
-        (
-            Subject::Credentials,
-            checks.credentials.as_ref().map(|expected| credentials::check(request, expected)),
-        ),
-        (
-            Subject::ContentType,
-            checks.content_type.as_deref().map(|expected| content_type(request, expected)),
-        ),
-        (Subject::Headers, (!checks.headers.is_empty()).then(|| headers::check(request, &checks.headers))),
+        (Subject::Credentials, checks.credentials.as_ref().map(credentials)),
+        (Subject::ContentType, checks.content_type.as_deref().map(content_type)),
+        (Subject::Headers, headers),
+        (Subject::Signature, checks.signing.as_ref().map(|signing| signature::check(request, signing))),
         (Subject::Json, Some(shape.json)),
         (Subject::Shape, Some(shape.shape)),
         (Subject::Shape, shape.odd),
     ];
-    let asked_for = |subject: &Subject| !checks.without.contains(subject);
-    for (subject, finding) in findings.into_iter().filter(|(subject, _)| asked_for(subject)) {
-        verdict.checks.extend(finding.map(|finding| Check { subject, finding }));
+    let asked_for = |(subject, finding): (Subject, Option<Finding>)| {
+        let finding = finding.filter(|_| !checks.without.contains(&subject))?;
+        Some(Check { subject, finding })
+    };
+    let checks = findings.into_iter().filter_map(asked_for).collect();
+    Checked { verdict: Verdict { checks }, update: shape.update }
+}
+
+/// Judges where a request stands among its event's updates, and adds that to its verdict. `taken` says whether the sender
+/// will hold it to have arrived: what was not taken does not advance its event, and may come again.
+pub(crate) fn follow(
+    checked: &mut Checked,
+    request: &Request,
+    checks: &Checks,
+    sequences: &mut Sequences,
+    (number, status, taken): (u64, Option<StatusCode>, Taken),
+) {
+    if checks.without.contains(&Subject::Sequence) {
+        return;
     }
-    if asked_for(&Subject::Sequence) {
-        let finding = match &shape.update {
-            _ if !verdict.passed() => Finding::Skipped("the request is refused"),
-            Some(update) => sequences.judge(update, request.header("webhook-id").as_deref()),
-            None => Finding::Skipped("there is no update"),
-        };
-        verdict.checks.push(Check { subject: Subject::Sequence, finding });
-    }
-    verdict
+    let delivery = request.webhook_id();
+    let refused = !checked.verdict.passed();
+    let finding = match &checked.update {
+        None if refused => Finding::Skipped("the request is refused".into()),
+        None => Finding::Skipped("there is no update".into()),
+        Some(_) if delivery.as_deref().is_some_and(|id| id.starts_with(TEST_PREFIX)) => {
+            Finding::Skipped("it is a test delivery".into())
+        }
+        Some(update) => {
+            let arrival = Arrival { update, delivery: delivery.as_deref(), number, status, taken };
+            let finding = sequences.judge(&arrival);
+            if refused { Finding::Skipped("the request is refused".into()) } else { finding }
+        }
+    };
+    checked.verdict.checks.push(Check { subject: Subject::Sequence, finding });
 }
 
 fn method(request: &Request, expected: &Method) -> Finding {
@@ -130,4 +205,4 @@ fn content_type(request: &Request, expected: &str) -> Finding {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

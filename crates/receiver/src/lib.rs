@@ -26,20 +26,26 @@
 //! # Ok(()) }
 //! ```
 
+pub mod wire;
+
 pub mod request;
 pub mod verdict;
 
 pub mod check;
+pub mod fault;
 
 pub mod reply;
 
 pub mod capture;
+pub mod expect;
 
 mod clock;
 pub mod server;
 
 pub mod mock;
+pub mod scenario;
 
 pub use capture::{Capture, Counts};
+pub use fault::Rule;
 pub use mock::MockReceiver;
 pub use verdict::{Subject, Verdict};

@@ -4,11 +4,12 @@
 //! sender's log sees as much as whoever sits at the receiver.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE};
-use http::{HeaderValue, Response, StatusCode};
+use http::header::{ALLOW, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::json;
 
 use crate::check::Checks;
+use crate::fault::Fault;
 use crate::verdict::{Check, Subject, Verdict};
 
 /// Which status a failed check leads to; the first that applies wins. Findings on the sequence never refuse a request.
@@ -19,24 +20,37 @@ const REFUSALS: &[(Subject, StatusCode)] = &[
     (Subject::Body, StatusCode::PAYLOAD_TOO_LARGE),
     (Subject::ContentType, StatusCode::UNSUPPORTED_MEDIA_TYPE),
     (Subject::Headers, StatusCode::BAD_REQUEST),
+    (Subject::Signature, StatusCode::UNAUTHORIZED),
     (Subject::Json, StatusCode::BAD_REQUEST),
     (Subject::Shape, StatusCode::UNPROCESSABLE_ENTITY),
 ];
 
 /// The status that answers a verdict.
 #[must_use]
-pub fn status(verdict: &Verdict) -> StatusCode {
+pub fn status(verdict: &Verdict, too_slow: bool) -> StatusCode {
     let refusal = REFUSALS.iter().find(|(subject, _)| verdict.failed(*subject));
-    refusal.map_or(StatusCode::OK, |(_, status)| *status)
-}
-
-/// The whole answer.
-pub(crate) fn reply(verdict: &Verdict, checks: &Checks, too_slow: bool) -> Response<Bytes> {
-    let status = match status(verdict) {
+    match refusal.map_or(StatusCode::OK, |(_, status)| *status) {
         // The body check stands for both; RFC 9110, section 15.5.9 has a status of its own for the slow one.
         StatusCode::PAYLOAD_TOO_LARGE if too_slow => StatusCode::REQUEST_TIMEOUT,
         status => status,
-    };
+    }
+}
+
+/// The whole answer: the right one, or that of a fault.
+pub(crate) fn reply(
+    verdict: &Verdict,
+    checks: &Checks,
+    too_slow: bool,
+    fault: Option<&Fault>,
+) -> Response<Bytes> {
+    match fault {
+        Some(Fault::Status { status, retry_after }) => {
+            return answered(*status, (RETRY_AFTER, retry_after.as_ref()));
+        }
+        Some(Fault::Redirect { status, location }) => return answered(*status, (LOCATION, Some(location))),
+        _ => {}
+    }
+    let status = status(verdict, too_slow);
     let mut response = Response::new(body(verdict));
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -50,6 +64,18 @@ pub(crate) fn reply(verdict: &Verdict, checks: &Checks, too_slow: bool) -> Respo
         && let Ok(method) = HeaderValue::from_str(checks.method.as_str())
     {
         headers.insert(ALLOW, method);
+    }
+    response
+}
+
+/// The answer of a fault: so that nobody looks for the reason at the sender, it says that it is one.
+fn answered(status: StatusCode, (name, value): (HeaderName, Option<&HeaderValue>)) -> Response<Bytes> {
+    let mut response = Response::new(format!("{}\n", json!({ "fault": status.as_u16() })).into());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(value) = value {
+        headers.insert(name, value.clone());
     }
     response
 }
@@ -74,7 +100,7 @@ mod tests {
 
     fn status_of(failed: &[Subject]) -> StatusCode {
         let check = |&subject| Check { subject, finding: Finding::failed("a", "b", "c") };
-        status(&Verdict { checks: failed.iter().map(check).collect() })
+        status(&Verdict { checks: failed.iter().map(check).collect() }, false)
     }
 
     #[test]

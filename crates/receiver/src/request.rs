@@ -6,15 +6,30 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Version};
 
+use crate::wire::{self, Raw};
+
+/// The connection that something came on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// Its number in this run, from 1.
+    pub number: u64,
+    /// Who opened it.
+    pub peer: SocketAddr,
+    /// Whether it speaks TLS.
+    pub secure: bool,
+}
+
 /// A request.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// When its head was there.
     pub at: SystemTime,
-    /// How long its body took.
-    pub took: Duration,
-    /// Who sent it.
-    pub peer: SocketAddr,
+    /// How long it took.
+    pub timing: Timing,
+    /// The connection it came on.
+    pub connection: Connection,
+    /// Which request of its connection it is, from 1: above 1 the connection was used again.
+    pub turn: u32,
     /// HTTP version.
     pub version: Version,
     /// Method.
@@ -25,6 +40,17 @@ pub struct Request {
     pub headers: HeaderMap,
     /// The body, as far as it came.
     pub body: Body,
+    /// The bytes as they came; `None` for HTTP/2, whose frames are not kept.
+    pub raw: Option<Raw>,
+}
+
+/// How long the parts of a request took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timing {
+    /// From its first byte to the end of its head; zero for HTTP/2.
+    pub head: Duration,
+    /// From there to the end of its body.
+    pub body: Duration,
 }
 
 /// A body, or why there is none.
@@ -68,9 +94,37 @@ impl Request {
         self.target.split('?').next().unwrap_or_default()
     }
 
+    /// The header lines in their order. Names have the case in which they came; for HTTP/2 they are lower case, and fields
+    /// of one name stand together.
+    #[must_use]
+    pub fn lines(&self) -> Vec<(String, Vec<u8>)> {
+        let raw = self.raw.as_ref().and_then(|raw| wire::lines(&raw.bytes));
+        raw.unwrap_or_else(|| {
+            let line = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+                (name.to_string(), value.as_bytes().to_vec())
+            };
+            self.headers.iter().map(line).collect()
+        })
+    }
+
+    /// The id that stays the same over all attempts at one delivery, if the sender gives one (Standard Webhooks).
+    #[must_use]
+    pub fn webhook_id(&self) -> Option<String> {
+        self.header("webhook-id")
+    }
+
     /// About how much memory it holds, in bytes.
     pub(crate) fn weight(&self) -> usize {
-        let headers: usize = self.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-        self.target.len() + headers + self.whole().map_or(0, Bytes::len)
+        let headers: usize =
+            self.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 64).sum();
+        let raw = self.raw.as_ref().map_or(0, |raw| raw.bytes.len());
+        // The body of most requests is a part of the raw bytes, and counted once.
+        let body = self.whole().filter(|body| !self.is_part_of_raw(body)).map_or(0, Bytes::len);
+        size_of::<Self>() + self.target.len() + headers + raw + body
+    }
+
+    fn is_part_of_raw(&self, body: &Bytes) -> bool {
+        let Some(raw) = &self.raw else { return false };
+        raw.bytes.as_ptr_range().contains(&body.as_ptr())
     }
 }

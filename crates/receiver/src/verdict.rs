@@ -1,5 +1,6 @@
 //! The judgement of one request: every check that was asked for, each with what was expected and what came.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// The checks of one request, in the order in which they are listed in [`Subject`].
@@ -21,6 +22,8 @@ pub struct Check {
 /// What a check looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Subject {
+    /// Whether a connection came as far as a request.
+    Connection,
     /// The method.
     Method,
     /// The path.
@@ -33,6 +36,8 @@ pub enum Subject {
     ContentType,
     /// Required header fields.
     Headers,
+    /// The signature over id, time and body.
+    Signature,
     /// Whether the body is JSON.
     Json,
     /// The fields of the body, their types and values.
@@ -51,7 +56,7 @@ pub enum Finding {
     /// Wrong.
     Failed(Vec<Problem>),
     /// It could not be looked at, for this reason; the check that failed before says why.
-    Skipped(&'static str),
+    Skipped(Cow<'static, str>),
 }
 
 /// One thing that is wrong or odd.
@@ -72,6 +77,17 @@ impl Problem {
 }
 
 impl Finding {
+    /// Its result in a word, as scripts read it.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Noted(_) => "noted",
+            Self::Failed(_) => "failed",
+            Self::Skipped(_) => "skipped",
+        }
+    }
+
     /// One problem that is a failure.
     pub(crate) fn failed(
         what: impl Into<String>,
@@ -123,16 +139,33 @@ impl Verdict {
 }
 
 impl Subject {
+    /// All of them, in their order.
+    pub const ALL: [Self; 11] = [
+        Self::Connection,
+        Self::Method,
+        Self::Path,
+        Self::Body,
+        Self::Credentials,
+        Self::ContentType,
+        Self::Headers,
+        Self::Signature,
+        Self::Json,
+        Self::Shape,
+        Self::Sequence,
+    ];
+
     /// Its name, as scripts read it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Connection => "connection",
             Self::Method => "method",
             Self::Path => "path",
             Self::Body => "body",
             Self::Credentials => "credentials",
             Self::ContentType => "content-type",
             Self::Headers => "headers",
+            Self::Signature => "signature",
             Self::Json => "json",
             Self::Shape => "shape",
             Self::Sequence => "sequence",

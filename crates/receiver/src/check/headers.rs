@@ -6,6 +6,7 @@ use http::{HeaderName, HeaderValue};
 
 use crate::request::Request;
 use crate::verdict::{Finding, Problem};
+use crate::wire;
 
 /// A header field that must be there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,10 +45,7 @@ impl std::str::FromStr for Required {
 impl Required {
     /// Whether its value is a secret that is not to be shown.
     fn is_secret(&self) -> bool {
-        let name = self.name.as_str();
-        name == "authorization"
-            || name == "cookie"
-            || ["token", "secret", "key", "password"].iter().any(|part| name.contains(part))
+        wire::is_secret(self.name.as_str())
     }
 
     fn shown(&self, value: &HeaderValue) -> String {

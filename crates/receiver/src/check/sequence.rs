@@ -1,12 +1,13 @@
 //! The order of each event's updates: start before ongoing before end, counts growing, times not running backwards.
 //!
-//! A delivery that came before (same `webhook-id`, or the same body) is a duplicate, which "at least once" allows: it is
-//! noted. What came in the wrong order is a failure. Memory is bounded: the events that were quiet for longest are
+//! A delivery that came before (same `webhook-id`, or the same body) is a duplicate if it was answered 2xx, and a retry if
+//! not: "at least once" allows both, and they are noted. What came in the wrong order is a failure. Memory is bounded: the events that were quiet for longest are
 //! forgotten, and from then on an event that seems to lack its start is not accused of it.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use http::StatusCode;
 use payload::{Field, Update};
 
 use crate::verdict::{Finding, Problem};
@@ -28,14 +29,51 @@ pub struct Sequences {
     forgotten: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Life {
     last_seen: u64,
+    begun: bool,
     ended: bool,
+    /// Whether an update was not taken for a reason that is not the sender's.
+    spoilt: bool,
     count: Option<i64>,
     timestamp: Option<i64>,
-    /// Hashes of ids and of bodies of the latest deliveries.
-    deliveries: VecDeque<(Option<u64>, u64)>,
+    deliveries: VecDeque<Delivery>,
+}
+
+/// An earlier delivery, by hashes of its id and its body.
+#[derive(Clone, Copy, Debug)]
+struct Delivery {
+    id: Option<u64>,
+    body: u64,
+    number: u64,
+    status: Option<StatusCode>,
+    taken: Taken,
+}
+
+/// Whether a sender holds its update to have arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// It was answered 2xx.
+    Yes,
+    /// It was answered otherwise, or not at all, for what is wrong with it.
+    Refused,
+    /// The same because of a fault.
+    Spoilt,
+    /// The answer broke off, so that senders may differ.
+    Unsure,
+}
+
+/// An update as it came in.
+pub(crate) struct Arrival<'a> {
+    pub(crate) update: &'a Update,
+    /// Its `webhook-id`.
+    pub(crate) delivery: Option<&'a str>,
+    /// The number of its capture.
+    pub(crate) number: u64,
+    /// What it is answered, if anything.
+    pub(crate) status: Option<StatusCode>,
+    pub(crate) taken: Taken,
 }
 
 impl Default for Sequences {
@@ -57,26 +95,14 @@ impl Sequences {
         }
     }
 
-    /// Judges the next update that was taken in, and remembers it.
-    pub(crate) fn judge(&mut self, update: &Update, delivery: Option<&str>) -> Finding {
-        let Some(id) = update.id() else { return Finding::Skipped("the update has no id") };
+    /// Judges the next update, and remembers it.
+    pub(crate) fn judge(&mut self, arrival: &Arrival<'_>) -> Finding {
+        let Some(id) = arrival.update.id() else { return Finding::Skipped("the update has no id".into()) };
         self.step += 1;
-        let seen = (delivery.map(|id| hash(id.as_bytes())), hash(update.as_bytes()));
         let forgotten = self.forgotten;
-        let finding = match self.events.get_mut(&*id) {
-            Some(life) => life.judge(update, seen),
-            None => {
-                self.events.insert(id.to_string(), Life::begin(update, seen));
-                if update.alerttype().as_deref() == Some("start") || forgotten {
-                    Finding::Passed
-                } else {
-                    Finding::failed("alerttype", "start as the event's first update", kind(update))
-                }
-            }
-        };
-        if let Some(life) = self.events.get_mut(&*id) {
-            life.last_seen = self.step;
-        }
+        let life = self.events.entry(id.to_string()).or_default();
+        let finding = life.judge(arrival, forgotten);
+        life.last_seen = self.step;
         self.by_age.push_back((self.step, id.into_owned()));
         self.forget();
         finding
@@ -108,55 +134,111 @@ impl Sequences {
 }
 
 impl Life {
-    fn begin(update: &Update, seen: (Option<u64>, u64)) -> Self {
-        let mut life =
-            Self { last_seen: 0, ended: false, count: None, timestamp: None, deliveries: VecDeque::new() };
-        life.remember(update, seen);
-        life
-    }
-
-    fn remember(&mut self, update: &Update, seen: (Option<u64>, u64)) {
-        self.ended |= kind(update) == "end";
-        self.count = self.count.max(update.integer(Field::UPDATECOUNT));
-        self.timestamp = self.timestamp.max(update.integer(Field::TIMESTAMP));
-        if self.deliveries.len() == MAX_REMEMBERED {
-            self.deliveries.pop_front();
+    fn judge(&mut self, arrival: &Arrival<'_>, forgotten: bool) -> Finding {
+        let delivery = Delivery {
+            id: arrival.delivery.map(|id| hash(id.as_bytes())),
+            body: hash(arrival.update.as_bytes()),
+            number: arrival.number,
+            status: arrival.status,
+            taken: arrival.taken,
+        };
+        let again = self.again(&delivery);
+        if self.counted(&delivery) {
+            self.remember_delivery(delivery);
+            return again.unwrap_or(Finding::Passed);
         }
-        self.deliveries.push_back(seen);
-    }
-
-    fn judge(&mut self, update: &Update, seen: (Option<u64>, u64)) -> Finding {
-        for (id, body) in &self.deliveries {
-            let got = match (id.is_some() && *id == seen.0, *body == seen.1) {
-                (true, true) => "the same delivery again",
-                (true, false) => "an earlier webhook-id with another body",
-                (false, true) => "an earlier body again",
-                (false, false) => continue,
-            };
-            return Finding::Noted(vec![Problem::new("update", "one that was not here before", got)]);
+        let place = self.place(arrival.update, forgotten);
+        self.remember(arrival.update, delivery);
+        match again {
+            Some(again) if again.is_failure() || !place.is_failure() => again,
+            _ => place,
         }
-        let problems = self.problems(update);
-        self.remember(update, seen);
-        if problems.is_empty() { Finding::Passed } else { Finding::Failed(problems) }
     }
 
-    fn problems(&self, update: &Update) -> Vec<Problem> {
-        let mut problems = Vec::new();
+    /// Whether the same body was taken before.
+    fn counted(&self, delivery: &Delivery) -> bool {
+        let taken = |earlier: &&Delivery| matches!(earlier.taken, Taken::Yes | Taken::Unsure);
+        self.deliveries.iter().filter(taken).any(|earlier| earlier.body == delivery.body)
+    }
+
+    /// Whether it was here before, and in what sense. What was taken is told before what was not.
+    fn again(&self, delivery: &Delivery) -> Option<Finding> {
+        let same = |earlier: &&Delivery| {
+            earlier.body == delivery.body || (earlier.id.is_some() && earlier.id == delivery.id)
+        };
+        let earlier =
+            self.deliveries.iter().filter(same).max_by_key(|earlier| earlier.taken == Taken::Yes)?;
+        let same_id = earlier.id.is_some() && earlier.id == delivery.id;
+        let answered = match (earlier.taken, earlier.status) {
+            (Taken::Yes | Taken::Refused | Taken::Spoilt, Some(status)) => {
+                format!("which was answered {}", status.as_u16())
+            }
+            (Taken::Unsure, Some(_)) => "whose answer broke off".to_owned(),
+            (_, None) => "which was not answered".to_owned(),
+        };
+        let of = |what: &str| format!("{what} of #{}, {answered}", earlier.number);
+        let noted = |word, got| Some(Finding::Noted(vec![Problem::new(word, "an update that is new", got)]));
+        match (same_id, earlier.body == delivery.body) {
+            (true, false) => {
+                let got = of("that");
+                Some(Finding::failed("reused webhook-id", "an id of its own for every update", got))
+            }
+            (true, true) if earlier.taken == Taken::Yes => noted("duplicate", of("the webhook-id and body")),
+            (false, true) if earlier.taken == Taken::Yes => noted("duplicate", of("the body")),
+            (true, true) => noted("retry", of("the webhook-id and body")),
+            (false, _) => noted("retry", of("the body")),
+        }
+    }
+
+    /// Where it stands in the life of its event.
+    fn place(&self, update: &Update, forgotten: bool) -> Finding {
         let kind = kind(update);
-        if self.ended {
-            problems.push(Problem::new("alerttype", "nothing after the end", &kind));
-        } else if kind == "start" {
-            problems.push(Problem::new("alerttype", "ongoing or end after the start", &kind));
+        if !self.begun {
+            let missing = || Problem::new("missing start", "start as the event's first update", &kind);
+            return match () {
+                () if kind == "start" || forgotten => Finding::Passed,
+                // Its start was here, and met a fault: that is not the sender's doing.
+                () if self.spoilt => Finding::Noted(vec![missing()]),
+                () => Finding::Failed(vec![missing()]),
+            };
+        }
+        let mut problems = Vec::new();
+        if kind == "start" {
+            problems.push(Problem::new("restart", "one start in the life of an event", "another start"));
+        } else if self.ended {
+            problems.push(Problem::new("update after the end", "nothing after the end", &kind));
         }
         for (field, before) in [(Field::UPDATECOUNT, self.count), (Field::TIMESTAMP, self.timestamp)] {
             let (Some(before), Some(now)) = (before, update.integer(field)) else { continue };
-            if field == Field::UPDATECOUNT && now <= before {
-                problems.push(Problem::new(field.path(), format!("more than {before}"), now.to_string()));
-            } else if now < before {
-                problems.push(Problem::new(field.path(), format!("{before} or later"), now.to_string()));
-            }
+            let expected = match field == Field::UPDATECOUNT {
+                true if now <= before => format!("{} above {before}", field.path()),
+                false if now < before => format!("{} {before} or later", field.path()),
+                _ => continue,
+            };
+            problems.push(Problem::new("late update", expected, now.to_string()));
         }
-        problems
+        if problems.is_empty() { Finding::Passed } else { Finding::Failed(problems) }
+    }
+
+    fn remember(&mut self, update: &Update, delivery: Delivery) {
+        self.remember_delivery(delivery);
+        match delivery.taken {
+            Taken::Yes | Taken::Unsure => {
+                self.begun = true;
+                self.ended |= kind(update) == "end";
+                self.count = self.count.max(update.integer(Field::UPDATECOUNT));
+                self.timestamp = self.timestamp.max(update.integer(Field::TIMESTAMP));
+            }
+            Taken::Spoilt => self.spoilt = true,
+            Taken::Refused => {}
+        }
+    }
+
+    fn remember_delivery(&mut self, delivery: Delivery) {
+        if self.deliveries.len() == MAX_REMEMBERED {
+            self.deliveries.pop_front();
+        }
+        self.deliveries.push_back(delivery);
     }
 }
 
@@ -179,50 +261,58 @@ mod tests {
         Update::parse(text).unwrap()
     }
 
+    fn arrival<'a>(update: &'a Update, delivery: Option<&'a str>, number: u64, taken: Taken) -> Arrival<'a> {
+        let status = match taken {
+            Taken::Yes | Taken::Unsure => Some(StatusCode::OK),
+            Taken::Refused => Some(StatusCode::UNAUTHORIZED),
+            Taken::Spoilt => Some(StatusCode::SERVICE_UNAVAILABLE),
+        };
+        Arrival { update, delivery, number, status, taken }
+    }
+
+    fn told(finding: &Finding) -> String {
+        let problems: Vec<_> = finding.problems().iter().map(ToString::to_string).collect();
+        format!("{} {}", finding.as_str(), problems.join("; ")).trim().to_owned()
+    }
+
     /// Plays a life of one event and says what was found at its last update.
-    fn found(life: &[(&str, i64, i64)]) -> String {
+    fn found(life: &[(&str, i64, i64, Taken)]) -> String {
         let mut sequences = Sequences::default();
         let mut last = String::new();
-        for (kind, count, at) in life {
-            let finding = sequences.judge(&update("a", kind, *count, *at), None);
-            let problems: Vec<_> = finding.problems().iter().map(ToString::to_string).collect();
-            let word = match finding {
-                Finding::Passed => "passed",
-                Finding::Noted(_) => "noted",
-                Finding::Failed(_) => "failed",
-                Finding::Skipped(_) => "skipped",
-            };
-            last = format!("{word} {}", problems.join("; ")).trim().to_owned();
+        for ((kind, count, at, taken), number) in life.iter().zip(1..) {
+            let update = update("a", kind, *count, *at);
+            last = told(&sequences.judge(&arrival(&update, None, number, *taken)));
         }
         last
     }
 
     #[test]
     fn the_order_of_a_life_is_judged() {
+        let y = Taken::Yes;
         for (life, expected) in [
-            (&[("start", 1, 10)][..], "passed"),
-            (&[("start", 1, 10), ("ongoing", 2, 20), ("end", 3, 30)], "passed"),
-            (&[("start", 1, 10), ("end", 2, 10)], "passed"),
-            (&[("start", 1, 10), ("ongoing", 5, 20)], "passed"),
+            (&[("start", 1, 10, y)][..], "passed"),
+            (&[("start", 1, 10, y), ("ongoing", 2, 20, y), ("end", 3, 30, y)], "passed"),
+            (&[("start", 1, 10, y), ("end", 2, 10, y)], "passed"),
+            (&[("start", 1, 10, y), ("ongoing", 5, 20, y)], "passed"),
             (
-                &[("start", 1, 10), ("start", 1, 10)],
-                "noted update: expected one that was not here before, got an earlier body again",
+                &[("start", 1, 10, y), ("start", 1, 10, y)],
+                "noted duplicate: expected an update that is new, got the body of #1, which was answered 200",
             ),
             (
-                &[("ongoing", 2, 10)],
-                "failed alerttype: expected start as the event's first update, got ongoing",
+                &[("ongoing", 2, 10, y)],
+                "failed missing start: expected start as the event's first update, got ongoing",
             ),
             (
-                &[("start", 1, 10), ("end", 2, 20), ("ongoing", 3, 30)],
-                "failed alerttype: expected nothing after the end, got ongoing",
+                &[("start", 1, 10, y), ("end", 2, 20, y), ("ongoing", 3, 30, y)],
+                "failed update after the end: expected nothing after the end, got ongoing",
             ),
             (
-                &[("start", 1, 10), ("start", 2, 20)],
-                "failed alerttype: expected ongoing or end after the start, got start",
+                &[("start", 1, 10, y), ("start", 2, 20, y)],
+                "failed restart: expected one start in the life of an event, got another start",
             ),
             (
-                &[("start", 1, 10), ("ongoing", 3, 30), ("ongoing", 2, 20)],
-                "failed updatecount: expected more than 3, got 2; timestamp: expected 30 or later, got 20",
+                &[("start", 1, 10, y), ("ongoing", 3, 30, y), ("ongoing", 2, 20, y)],
+                "failed late update: expected updatecount above 3, got 2; late update: expected timestamp 30 or later, got 20",
             ),
         ] {
             assert_eq!(found(life), expected, "{life:?}");
@@ -230,25 +320,71 @@ mod tests {
     }
 
     #[test]
-    fn a_retry_is_known_by_its_id() {
+    fn what_was_not_taken_may_come_again_and_is_not_held_against_the_sender() {
+        use Taken::{Refused, Spoilt, Unsure, Yes};
+        for (life, expected) in [
+            (
+                &[("start", 1, 10, Spoilt), ("start", 1, 10, Yes)][..],
+                "noted retry: expected an update that is new, got the body of #1, which was answered 503",
+            ),
+            (&[("start", 1, 10, Spoilt), ("start", 1, 10, Yes), ("ongoing", 2, 20, Yes)], "passed"),
+            (
+                &[("start", 1, 10, Spoilt), ("start", 1, 10, Yes), ("start", 1, 10, Yes)],
+                "noted duplicate: expected an update that is new, got the body of #2, which was answered 200",
+            ),
+            (
+                &[("start", 1, 10, Unsure), ("start", 1, 10, Yes)],
+                "noted retry: expected an update that is new, got the body of #1, whose answer broke off",
+            ),
+            (
+                &[("start", 1, 10, Spoilt), ("ongoing", 2, 20, Yes)],
+                "noted missing start: expected start as the event's first update, got ongoing",
+            ),
+            (
+                &[("start", 1, 10, Refused), ("ongoing", 2, 20, Yes)],
+                "failed missing start: expected start as the event's first update, got ongoing",
+            ),
+            (
+                &[("start", 1, 10, Refused), ("start", 1, 10, Yes)],
+                "noted retry: expected an update that is new, got the body of #1, which was answered 401",
+            ),
+        ] {
+            assert_eq!(found(life), expected, "{life:?}");
+        }
+    }
+
+    #[test]
+    fn a_delivery_is_known_by_its_id() {
         let mut sequences = Sequences::default();
-        assert_eq!(sequences.judge(&update("a", "start", 1, 1), Some("m1")), Finding::Passed);
-        let again = sequences.judge(&update("a", "start", 1, 1), Some("m1"));
-        assert_eq!(again.problems()[0].got, "the same delivery again");
-        let other = sequences.judge(&update("a", "ongoing", 2, 2), Some("m1"));
-        assert_eq!(other.problems()[0].got, "an earlier webhook-id with another body");
+        let mut judge = |kind, count, delivery, number| {
+            let update = update("a", kind, count, count);
+            told(&sequences.judge(&arrival(&update, Some(delivery), number, Taken::Yes)))
+        };
+        assert_eq!(judge("start", 1, "m1", 1), "passed");
+        assert_eq!(
+            judge("start", 1, "m1", 2),
+            "noted duplicate: expected an update that is new, got the webhook-id and body of #1, which was answered 200"
+        );
+        assert_eq!(
+            judge("ongoing", 2, "m1", 3),
+            "failed reused webhook-id: expected an id of its own for every update, got that of #2, which was answered 200"
+        );
+        assert_eq!(judge("end", 3, "m2", 4), "passed");
     }
 
     #[test]
     fn memory_is_bounded_and_what_was_forgotten_is_not_held_against_an_event() {
         let mut sequences = Sequences::remembering(2);
+        let judge = |sequences: &mut Sequences, id: &str, kind: &str, count| {
+            sequences.judge(&arrival(&update(id, kind, count, 2), None, 1, Taken::Yes))
+        };
         for id in ["a", "b", "c"] {
-            assert_eq!(sequences.judge(&update(id, "start", 1, 1), None), Finding::Passed);
+            assert_eq!(judge(&mut sequences, id, "start", 1), Finding::Passed);
         }
         assert_eq!(sequences.events.len(), 2);
-        assert_eq!(sequences.judge(&update("a", "ongoing", 2, 2), None), Finding::Passed, "it was forgotten");
+        assert_eq!(judge(&mut sequences, "a", "ongoing", 2), Finding::Passed, "it was forgotten");
         for count in 2..1000 {
-            assert_eq!(sequences.judge(&update("c", "ongoing", count, 2), None), Finding::Passed);
+            assert_eq!(judge(&mut sequences, "c", "ongoing", count), Finding::Passed);
             assert!(sequences.by_age.len() <= 8 + 1, "stale entries are dropped");
         }
         assert_eq!(sequences.events.len(), 2);

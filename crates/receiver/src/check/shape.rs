@@ -4,6 +4,7 @@ use payload::check::Weight;
 use payload::field_names::RestoreError;
 use payload::{FieldNames, Update};
 
+use super::Strictness;
 use crate::request::Request;
 use crate::verdict::{Finding, Problem};
 
@@ -17,23 +18,23 @@ pub(super) struct Shape {
     pub(super) update: Option<Update>,
 }
 
-pub(super) fn read(request: &Request, names: &FieldNames) -> Shape {
-    let skipped = |reason| Shape {
-        json: Finding::Skipped(reason),
-        shape: Finding::Skipped(reason),
+pub(super) fn read(request: &Request, names: &FieldNames, strictness: Strictness) -> Shape {
+    let skipped = |reason: &'static str| Shape {
+        json: Finding::Skipped(reason.into()),
+        shape: Finding::Skipped(reason.into()),
         odd: None,
         update: None,
     };
     let Some(body) = request.whole() else { return skipped("the body did not come whole") };
     match names.restore(body.clone()) {
         Ok(update) => {
-            let (shape, odd) = judge(&update, names);
+            let (shape, odd) = judge(&update, names, strictness);
             Shape { json: Finding::Passed, shape, odd, update: Some(update) }
         }
         Err(RestoreError::Parse(error)) => {
             let got = if body.is_empty() { "an empty body".to_owned() } else { error.to_string() };
             let json = Finding::failed("body", "a JSON object", got);
-            Shape { json, shape: Finding::Skipped("the body is not JSON"), odd: None, update: None }
+            Shape { json, shape: Finding::Skipped("the body is not JSON".into()), odd: None, update: None }
         }
         Err(RestoreError::StandardName { path, expected }) => {
             let wanted =
@@ -50,9 +51,10 @@ pub(super) fn read(request: &Request, names: &FieldNames) -> Shape {
 }
 
 /// What is wrong, and apart from it what is only odd.
-fn judge(update: &Update, names: &FieldNames) -> (Finding, Option<Finding>) {
-    let (wrong, odd): (Vec<_>, Vec<_>) =
-        payload::check(update, names).into_iter().partition(|finding| finding.weight == Weight::Error);
+fn judge(update: &Update, names: &FieldNames, strictness: Strictness) -> (Finding, Option<Finding>) {
+    let is_wrong =
+        |finding: &payload::Finding| finding.weight == Weight::Error || strictness == Strictness::Strict;
+    let (wrong, odd): (Vec<_>, Vec<_>) = payload::check(update, names).into_iter().partition(is_wrong);
     let problems = |findings: Vec<payload::Finding>| {
         let problem = |finding: payload::Finding| Problem::new(finding.path, finding.expected, finding.got);
         findings.into_iter().map(problem).collect::<Vec<_>>()

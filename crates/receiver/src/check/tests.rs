@@ -1,20 +1,23 @@
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::{HeaderMap, Version};
 use payload::{Rule, SAMPLE};
 
 use super::*;
+use crate::request::{Connection, Timing};
 
-fn request(body: &str, lines: &[(&'static str, &str)]) -> Request {
+pub(super) fn request(body: &str, lines: &[(&'static str, &str)]) -> Request {
     let mut headers = HeaderMap::new();
     for (name, value) in lines {
         headers.append(*name, value.parse().unwrap());
     }
     Request {
         at: SystemTime::UNIX_EPOCH,
-        took: Duration::ZERO,
-        peer: ([127, 0, 0, 1], 1).into(),
+        timing: Timing::default(),
+        connection: Connection { number: 1, peer: ([127, 0, 0, 1], 1).into(), secure: false },
+        turn: 1,
+        raw: None,
         version: Version::HTTP_11,
         method: Method::POST,
         target: "/hook?a=b".to_owned(),
@@ -25,8 +28,16 @@ fn request(body: &str, lines: &[(&'static str, &str)]) -> Request {
 
 const JSON: (&str, &str) = ("content-type", "application/json; charset=utf-8");
 
+/// The verdict of a request that is answered as the checks say.
+fn judge(request: &Request, checks: &Checks, sequences: &mut Sequences) -> Verdict {
+    let mut checked = check(request, checks);
+    let taken = if checked.verdict.passed() { Taken::Yes } else { Taken::Refused };
+    follow(&mut checked, request, checks, sequences, (1, None, taken));
+    checked.verdict
+}
+
 fn failures(request: &Request, checks: &Checks) -> Vec<String> {
-    let verdict = check(request, checks, &mut Sequences::default());
+    let verdict = judge(request, checks, &mut Sequences::default());
     let line = |check: &Check| format!("{}: {}", check.subject, check.finding.problems()[0]);
     verdict.failures().map(line).collect()
 }
@@ -40,7 +51,7 @@ fn a_good_request_passes_every_check() {
         ..Checks::default()
     };
     let good = request(SAMPLE, &[JSON, ("authorization", "Basic dTpw"), ("x-netography", "Webhook")]);
-    let verdict = check(&good, &checks, &mut Sequences::default());
+    let verdict = judge(&good, &checks, &mut Sequences::default());
     assert!(verdict.checks.iter().all(|check| check.finding == Finding::Passed), "{verdict}");
     assert_eq!(verdict.checks.len(), 9, "every subject is listed");
 }
@@ -107,14 +118,31 @@ fn bodies_are_read_under_the_sender_s_names() {
 fn a_refused_request_does_not_advance_the_sequence() {
     let mut sequences = Sequences::default();
     let checks = Checks { credentials: Some(Expected::new("u", "p")), ..Checks::default() };
-    let refused = check(&request(SAMPLE, &[JSON]), &checks, &mut sequences);
-    assert_eq!(refused.of(Subject::Sequence), Some(&Finding::Skipped("the request is refused")));
-    let taken = check(&request(SAMPLE, &[JSON, ("authorization", "Basic dTpw")]), &checks, &mut sequences);
-    assert_eq!(
-        taken.of(Subject::Sequence),
-        Some(&Finding::Passed),
-        "the first that is taken in is no duplicate"
-    );
+    let refused = judge(&request(SAMPLE, &[JSON]), &checks, &mut sequences);
+    assert_eq!(refused.of(Subject::Sequence), Some(&Finding::Skipped("the request is refused".into())));
+    let taken = judge(&request(SAMPLE, &[JSON, ("authorization", "Basic dTpw")]), &checks, &mut sequences);
+    let problem = &taken.of(Subject::Sequence).unwrap().problems()[0];
+    assert_eq!(problem.what, "retry", "it is no duplicate: the first was not taken");
+}
+
+#[test]
+fn a_test_delivery_is_not_held_to_a_sequence() {
+    let mut sequences = Sequences::default();
+    let end = r#"{"alerttype":"end","id":"a"}"#;
+    let test = request(end, &[JSON, ("webhook-id", "test_1")]);
+    for _ in 0..2 {
+        let verdict = judge(&test, &Checks::default(), &mut sequences);
+        assert_eq!(verdict.of(Subject::Sequence), Some(&Finding::Skipped("it is a test delivery".into())));
+    }
+}
+
+#[test]
+fn strictly_what_is_odd_is_wrong() {
+    let body = r#"{"alerttype":"start","id":"a","unheard_of":1}"#;
+    let strict = Checks { strictness: Strictness::Strict, ..Checks::default() };
+    let tolerant = judge(&request(body, &[JSON]), &Checks::default(), &mut Sequences::default());
+    assert!(tolerant.passed() && !tolerant.of(Subject::Shape).unwrap().problems().is_empty());
+    assert!(judge(&request(body, &[JSON]), &strict, &mut Sequences::default()).failed(Subject::Shape));
 }
 
 #[test]

@@ -1,36 +1,45 @@
 //! Reads one request within the limits. What breaks off is a request too: its body says how.
 
-use std::net::SocketAddr;
-
 use bytes::{Bytes, BytesMut};
 use http::Request as HttpRequest;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use super::Limits;
+use super::tap::Recorder;
 use crate::clock::{Stopwatch, wall};
-use crate::request::{Body, Request};
+use crate::request::{Body, Connection, Request, Timing};
+use crate::wire::{self, Raw};
 
-pub(super) async fn read(request: HttpRequest<Incoming>, peer: SocketAddr, limits: &Limits) -> Request {
+pub(super) async fn read(
+    request: HttpRequest<Incoming>,
+    (connection, turn): (Connection, u32),
+    limits: &Limits,
+    only_a_piece: bool,
+    recorder: &Recorder,
+) -> Request {
     let (at, stopwatch) = (wall(), Stopwatch::start());
+    let head_took = recorder.since_first_byte();
     let (head, body) = request.into_parts();
-    let body = match tokio::time::timeout(limits.body_timeout, whole(body, limits.body)).await {
+    let body = match tokio::time::timeout(limits.body_timeout, whole(body, limits.body, only_a_piece)).await {
         Ok(body) => body,
         Err(_) => Body::TooSlow { limit: limits.body_timeout },
     };
     Request {
         at,
-        took: stopwatch.elapsed(),
-        peer,
+        timing: Timing { head: head_took, body: stopwatch.elapsed() },
+        connection,
+        turn,
         version: head.version,
         method: head.method,
         target: head.uri.path_and_query().map_or_else(|| head.uri.to_string(), ToString::to_string),
         headers: head.headers,
         body,
+        raw: None,
     }
 }
 
-async fn whole(mut body: Incoming, limit: usize) -> Body {
+async fn whole(mut body: Incoming, limit: usize, only_a_piece: bool) -> Body {
     let mut first: Option<Bytes> = None;
     let mut gathered = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -38,6 +47,9 @@ async fn whole(mut body: Incoming, limit: usize) -> Body {
             Ok(frame) => frame.into_data().unwrap_or_default(),
             Err(error) => return Body::BrokenOff(error.to_string()),
         };
+        if only_a_piece {
+            return Body::BrokenOff("it was reset on purpose".to_owned());
+        }
         let before = first.as_ref().map_or(0, Bytes::len) + gathered.len();
         if before + data.len() > limit {
             return Body::TooLarge { limit };
@@ -54,4 +66,16 @@ async fn whole(mut body: Incoming, limit: usize) -> Body {
         }
     }
     Body::Whole(first.unwrap_or_else(|| gathered.freeze()))
+}
+
+/// Adds the bytes as they came. A body that lies in them in one piece is not kept twice.
+pub(super) fn keep(request: &mut Request, raw: Option<Raw>) {
+    if let (Some(raw), Body::Whole(body)) = (&raw, &mut request.body)
+        && let Some(layout) = wire::layout(&raw.bytes)
+        && layout.chunks.is_none()
+        && layout.end.is_some_and(|end| end - layout.head == body.len())
+    {
+        *body = raw.bytes.slice(layout.head..);
+    }
+    request.raw = raw;
 }

@@ -2,6 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod evidence;
+mod expectations;
+mod faults;
+mod tls;
+
 use std::time::Duration;
 
 use receiver::verdict::Subject;
@@ -9,20 +14,22 @@ use receiver::{Capture, MockReceiver};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-const LIMIT: Duration = Duration::from_secs(10);
-const UPDATE: &str = r#"{"id":"a","alerttype":"start"}"#;
+pub(crate) const LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const UPDATE: &str = r#"{"id":"a","alerttype":"start"}"#;
 
 /// Sends `bytes` as they are, and reads until the receiver closes.
-async fn exchange(receiver: &MockReceiver, bytes: &str) -> String {
+pub(crate) async fn exchange(receiver: &MockReceiver, bytes: &str) -> String {
     let mut stream = TcpStream::connect(receiver.address()).await.unwrap();
     stream.write_all(bytes.as_bytes()).await.unwrap();
-    let mut answer = String::new();
+    let mut answer = Vec::new();
     // A reset after the answer is as good an end as a close.
-    let _ = tokio::time::timeout(LIMIT, stream.read_to_string(&mut answer)).await.unwrap();
-    answer
+    let _ = tokio::time::timeout(LIMIT, stream.read_to_end(&mut answer)).await.unwrap();
+    String::from_utf8(answer).unwrap()
 }
 
-fn post(headers: &str, body: &str) -> String {
+pub(crate) const JSON: &str = "content-type: application/json\r\n";
+
+pub(crate) fn post(headers: &str, body: &str) -> String {
     let length = body.len();
     format!(
         "POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
@@ -39,7 +46,7 @@ async fn a_good_request_is_answered_with_200_and_captured() {
     let answer = exchange(&receiver, &post("Content-Type: application/json\r\n", UPDATE)).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     let captures = receiver.wait_for(1, LIMIT).await.unwrap();
-    assert_eq!(captures[0].request.whole().unwrap(), UPDATE.as_bytes());
+    assert_eq!(captures[0].request().unwrap().whole().unwrap(), UPDATE.as_bytes());
     assert!(captures[0].verdict.passed());
 }
 

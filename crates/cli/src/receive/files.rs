@@ -1,0 +1,161 @@
+//! The files of a run: captures written as they come and read again, certificates to trust, the ready file.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
+
+use receiver::MockReceiver;
+use receiver::capture::record::{Record, Secrets};
+use receiver::capture::{Capture, export};
+
+use crate::args::receive::{CaptureArguments, Export, TlsArguments};
+use crate::exit::Failure;
+use crate::show;
+
+/// Captures of earlier runs.
+#[derive(Default)]
+pub(super) struct Earlier {
+    opened: Vec<Capture>,
+    replayed: Vec<Capture>,
+}
+
+pub(super) fn read(arguments: &CaptureArguments) -> Result<Earlier, Failure> {
+    let read = |path: &Option<PathBuf>| path.as_deref().map_or(Ok(Vec::new()), captures);
+    Ok(Earlier { opened: read(&arguments.open)?, replayed: read(&arguments.replay_from)? })
+}
+
+impl Earlier {
+    /// Those that were opened as they were, then those that are replayed.
+    pub(super) fn play(self, receiver: &MockReceiver) {
+        for capture in self.opened {
+            receiver.adopt(capture);
+        }
+        for capture in self.replayed {
+            if let Some(request) = capture.request() {
+                receiver.replay(request.clone());
+            }
+        }
+    }
+}
+
+/// Reads a file line by line. A last line that broke off, as a kill leaves it, is left out and told.
+fn captures(path: &Path) -> Result<Vec<Capture>, Failure> {
+    let wrong = |what: String| Failure::wrong_input(format!("error: {}: {what}", path.display()));
+    let mut reader = BufReader::new(File::open(path).map_err(|error| wrong(error.to_string()))?);
+    let mut captures = Vec::new();
+    let mut line = Vec::new();
+    for number in 1.. {
+        line.clear();
+        if reader.read_until(b'\n', &mut line).map_err(|error| wrong(error.to_string()))? == 0 {
+            break;
+        }
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        let whole = line.ends_with(b"\n");
+        let record = std::str::from_utf8(&line).map_err(|_| "it is not UTF-8".to_owned());
+        let record = record.and_then(|line| {
+            Record::read(line).and_then(|record| record.capture()).map_err(|error| error.to_string())
+        });
+        match record {
+            Ok(capture) => captures.push(capture),
+            Err(_) if !whole => {
+                anstream::eprintln!("{}: the last line broke off and is left out", path.display());
+            }
+            Err(error) => return Err(wrong(format!("line {number} is no capture: {error}"))),
+        }
+    }
+    Ok(captures)
+}
+
+/// Writes captures as they come. A file that cannot be written is told once; the run goes on.
+pub(super) struct Recorder {
+    path: PathBuf,
+    file: Mutex<Option<File>>,
+}
+
+impl Recorder {
+    /// The file holds secrets, so that it can be replayed: only its owner can read it.
+    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
+        let mut options = OpenOptions::new();
+        options.append(true).create(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(path);
+        let file =
+            file.map_err(|error| Failure::cannot_run(format!("error: {}: {error}", path.display())))?;
+        Ok(Self { path: path.to_owned(), file: Mutex::new(Some(file)) })
+    }
+
+    pub(super) fn write(&self, capture: &Capture) {
+        let line = format!("{}\n", Record::of(capture, Secrets::Kept).line());
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = file.as_mut().map_or(Ok(()), |file| file.write_all(line.as_bytes()));
+        if let Err(error) = written {
+            anstream::eprintln!("{}: {error}; nothing more is recorded", self.path.display());
+            *file = None;
+        }
+    }
+}
+
+pub(super) fn export(receiver: &MockReceiver, kind: Export) -> Result<ExitCode, Failure> {
+    let captures = receiver.captures();
+    let url = receiver.url();
+    match kind {
+        Export::Curl => {
+            for command in captures.iter().filter_map(|capture| export::curl(capture, &url)) {
+                show::println(&command);
+            }
+        }
+        Export::Har => {
+            let har = export::har(captures.iter().map(|capture| &**capture), &receiver.address().to_string());
+            show::println(&format!("{har:#}"));
+        }
+        Export::Json => {
+            for capture in &captures {
+                show::println(&Record::of(capture, Secrets::Masked).line());
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes what senders need to get along with the made certificate.
+pub(super) fn write_trust(receiver: &MockReceiver, arguments: &TlsArguments) -> Result<(), Failure> {
+    for (path, pem) in
+        [(&arguments.tls_ca_out, receiver.ca()), (&arguments.tls_client_out, receiver.client_certificate())]
+    {
+        if let (Some(path), Some(pem)) = (path, pem) {
+            write_whole(path, pem)?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn how_to_trust(receiver: &MockReceiver, arguments: &TlsArguments) -> String {
+    let url = receiver.url();
+    match (&arguments.tls_ca_out, arguments.tls.unwrap_or_default()) {
+        (_, flaw) if flaw != receiver::server::tls::made::Flaw::None => {
+            format!("its certificate is {flaw}: a sender that verifies it refuses, one that skips verification does not")
+        }
+        (Some(path), _) => {
+            let path = path.display();
+            format!("trust it: curl --cacert {path} {url}, or fusion-webhook send --ca-file {path} --url {url}")
+        }
+        (None, _) => {
+            "its certificate was made now: trust it with --tls-ca-out FILE, or let the sender skip verification".to_owned()
+        }
+    }
+}
+
+/// A file that appears whole or not at all: whoever waits for it never reads a part.
+pub(super) fn write_whole(path: &Path, text: &str) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::cannot_run(format!("error: {}: {error}", path.display()));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    file.write_all(text.as_bytes()).map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}

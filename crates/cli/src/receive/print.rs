@@ -1,0 +1,56 @@
+//! What a run looks like on a terminal: one line a capture, and one a thing that is wrong or odd.
+
+use receiver::Capture;
+use receiver::verdict::Finding;
+
+use crate::show;
+
+/// One line for what came, and one for each thing that is wrong or odd.
+pub(crate) fn print(capture: &Capture) {
+    let (faint, good, bad, odd) = (show::FAINT, show::GOOD, show::BAD, show::ODD);
+    let (style, word) = match (capture.is_request(), capture.verdict.passed()) {
+        (false, _) => (odd, "no request"),
+        (true, true) => (good, "verified"),
+        (true, false) => (bad, "failed"),
+    };
+    let status = capture.status.map_or_else(|| "---".to_owned(), |status| status.as_u16().to_string());
+    let fault =
+        capture.fault.as_ref().map(|fault| format!(" {odd}fault: {fault}{odd:#}")).unwrap_or_default();
+    show::println(&format!(
+        "{faint}{}{faint:#} #{} {} {style}{status} {word}{style:#}{fault}",
+        show::time(capture.at),
+        capture.number,
+        what(capture),
+    ));
+    for check in &capture.verdict.checks {
+        let (mark, style) = match check.finding {
+            Finding::Failed(_) => ("✗", bad),
+            Finding::Passed | Finding::Noted(_) | Finding::Skipped(_) => ("·", odd),
+        };
+        let problems = check.finding.problems();
+        for problem in problems.iter().take(show::MAX_PROBLEMS) {
+            let problem = problem.to_string();
+            show::println(&format!(
+                "  {style}{mark}{style:#} {}: {}",
+                check.subject,
+                show::printable(&problem)
+            ));
+        }
+        if problems.len() > show::MAX_PROBLEMS {
+            let more = problems.len() - show::MAX_PROBLEMS;
+            show::println(&format!("  {style}{mark}{style:#} {}: and {more} more like these", check.subject));
+        }
+    }
+}
+
+fn what(capture: &Capture) -> String {
+    let Some(request) = capture.request() else { return capture.summary() };
+    let update = match &capture.event {
+        Some(event) => show::event(
+            event.alerttype.as_deref().unwrap_or_default(),
+            event.id.as_deref().unwrap_or_default(),
+        ),
+        None => "(no update)".to_owned(),
+    };
+    format!("{} {} {update}", show::printable(request.method.as_str()), show::printable(&request.target))
+}

@@ -1,0 +1,115 @@
+//! Captures for other tools: a curl command, or HAR 1.2, which browsers and proxies read.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::Capture;
+use super::record::{Record, Secrets};
+
+/// Header fields that curl makes itself.
+const MADE_BY_CURL: &[&str] = &["host", "content-length", "transfer-encoding", "connection", "accept"];
+
+/// The shell command that sends the request again, to `url` (scheme and authority). `None` if it was no request.
+///
+/// Secrets are masked, so that the command can be pasted into a ticket.
+#[must_use]
+pub fn curl(capture: &Capture, url: &str) -> Option<String> {
+    let request = capture.request()?;
+    let record = Record::of(capture, Secrets::Masked);
+    let mut command = vec!["curl".to_owned(), "--request".to_owned(), quoted(request.method.as_str())];
+    command.push(quoted(&format!("{}{}", url.trim_end_matches('/'), request.target)));
+    for (name, value) in &record.headers {
+        if !MADE_BY_CURL.contains(&name.to_ascii_lowercase().as_str()) {
+            // An empty value is written with a semicolon; with a colon curl leaves the field out.
+            let line = if value.is_empty() { format!("{name};") } else { format!("{name}: {value}") };
+            command.extend(["--header".to_owned(), quoted(&line)]);
+        }
+    }
+    match (&record.body, &record.body_base64) {
+        (Some(body), _) if body.contains('\0') => return Some(piped(&command, &base64_of(body.as_bytes()))),
+        (Some(body), _) if !body.is_empty() => command.extend(["--data-raw".to_owned(), quoted(body)]),
+        (None, Some(encoded)) => return Some(piped(&command, encoded)),
+        _ => {}
+    }
+    Some(command.join(" "))
+}
+
+fn base64_of(bytes: &[u8]) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+/// Bytes that a shell cannot write come through a pipe.
+fn piped(command: &[String], encoded: &str) -> String {
+    format!("printf %s {encoded} | base64 -d | {} --data-binary @-", command.join(" "))
+}
+
+/// A word for a POSIX shell: nothing between single quotes has a meaning but the quote itself.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// The captures as HAR 1.2, secrets masked. What was no request is left out.
+#[must_use]
+pub fn har<'a>(captures: impl IntoIterator<Item = &'a Capture>, authority: &str) -> Value {
+    let entries: Vec<_> = captures.into_iter().filter_map(|capture| entry(capture, authority)).collect();
+    json!({ "log": {
+        "version": "1.2",
+        "creator": { "name": "fusion-webhook", "version": env!("CARGO_PKG_VERSION") },
+        "entries": entries,
+    } })
+}
+
+fn entry(capture: &Capture, authority: &str) -> Option<Value> {
+    let request = capture.request()?;
+    let record = Record::of(capture, Secrets::Masked);
+    let pairs = |pairs: &[(String, String)]| -> Vec<Value> {
+        pairs.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect()
+    };
+    let query: Vec<_> = request.target.split_once('?').map_or_else(Vec::new, |(_, query)| {
+        let pair = |pair: &str| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (name.to_owned(), value.to_owned())
+        };
+        query.split('&').filter(|pair| !pair.is_empty()).map(pair).collect()
+    });
+    let kind = request.header("content-type").unwrap_or_default();
+    let body = match (&record.body, &record.body_base64) {
+        (Some(body), _) => json!({ "mimeType": kind, "text": body }),
+        (None, Some(encoded)) => json!({ "mimeType": kind, "text": encoded, "encoding": "base64" }),
+        (None, None) => json!({ "mimeType": kind, "text": "", "comment": "the body did not come whole" }),
+    };
+    let scheme = if record.secure { "https" } else { "http" };
+    let size = request.whole().map_or(-1, |body| i64::try_from(body.len()).unwrap_or(i64::MAX));
+    let started = Timestamp::try_from(capture.at).map_or_else(|_| String::new(), |at| at.to_string());
+    let status = capture.status.map_or(0, |status| status.as_u16());
+    let words = capture.status.and_then(|status| status.canonical_reason()).unwrap_or_default();
+    Some(json!({
+        "startedDateTime": started,
+        "time": record.head_ms + record.body_ms,
+        "request": {
+            "method": record.method,
+            "url": format!("{scheme}://{authority}{}", record.target),
+            "httpVersion": record.version,
+            "cookies": [],
+            "headers": pairs(&record.headers),
+            "queryString": pairs(&query),
+            "postData": body,
+            "headersSize": -1,
+            "bodySize": size,
+        },
+        "response": {
+            "status": status, "statusText": words, "httpVersion": record.version, "cookies": [], "headers": [],
+            "content": { "size": 0, "mimeType": "application/json" },
+            "redirectURL": "", "headersSize": -1, "bodySize": -1,
+        },
+        "cache": {},
+        "timings": { "send": record.head_ms + record.body_ms, "wait": 0, "receive": 0 },
+        "serverIPAddress": "",
+        "connection": capture.connection.number.to_string(),
+        "comment": format!("#{} {}", capture.number, if capture.verdict.passed() { "verified" } else { "failed" }),
+    }))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,86 @@
+use std::process::Command;
+use std::time::UNIX_EPOCH;
+
+use http::{HeaderMap, Method, Version};
+
+use super::*;
+use crate::capture::Arrival;
+use crate::request::{Body, Connection, Request, Timing};
+use crate::verdict::Verdict;
+
+fn capture(body: &[u8]) -> Capture {
+    let connection = Connection { number: 1, peer: ([127, 0, 0, 1], 1).into(), secure: false };
+    let mut headers = HeaderMap::new();
+    for (name, value) in
+        [("content-type", "application/json"), ("x-note", "it's $HOME"), ("authorization", "Basic dTpw")]
+    {
+        headers.append(name, value.parse().unwrap());
+    }
+    let request = Request {
+        at: UNIX_EPOCH,
+        timing: Timing::default(),
+        connection,
+        turn: 1,
+        version: Version::HTTP_11,
+        method: Method::POST,
+        target: "/hook?a=b&c".to_owned(),
+        headers,
+        body: Body::Whole(body.to_vec().into()),
+        raw: None,
+    };
+    Capture {
+        number: 1,
+        at: UNIX_EPOCH,
+        connection,
+        arrival: Arrival::Request(Box::new(request)),
+        event: None,
+        verdict: Verdict { checks: Vec::new() },
+        status: None,
+        fault: None,
+    }
+}
+
+/// What a shell makes of the command's words, with `curl` a function that prints them.
+fn words(command: &str) -> Vec<String> {
+    let script = format!("curl() {{ for word; do printf '%s\\036' \"$word\"; done; }}\n{command}");
+    let output = Command::new("sh").arg("-c").arg(script).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().split_terminator('\u{1e}').map(str::to_owned).collect()
+}
+
+#[test]
+fn a_shell_reads_the_command_as_the_request_was() {
+    let body = "{\"a\":\"it's\\n \\\\ $(false) `x` \n é\"}";
+    let command = curl(&capture(body.as_bytes()), "http://127.0.0.1:1/").unwrap();
+    assert_eq!(
+        words(&command),
+        [
+            "--request",
+            "POST",
+            "http://127.0.0.1:1/hook?a=b&c",
+            "--header",
+            "content-type: application/json",
+            "--header",
+            "x-note: it's $HOME",
+            "--header",
+            "authorization: Basic ***",
+            "--data-raw",
+            body,
+        ]
+    );
+    let piped = curl(&capture(b"\xff\x00"), "http://127.0.0.1:1").unwrap();
+    assert!(
+        piped.starts_with("printf %s /wA= | base64 -d | curl") && piped.ends_with("--data-binary @-"),
+        "{piped}"
+    );
+}
+
+#[test]
+fn har_has_what_its_readers_want() {
+    let har = har([&capture(b"{}")], "127.0.0.1:1");
+    let entry = &har["log"]["entries"][0];
+    assert_eq!(entry["request"]["url"], "http://127.0.0.1:1/hook?a=b&c");
+    assert_eq!(entry["request"]["queryString"][0], json!({ "name": "a", "value": "b" }));
+    assert_eq!(entry["request"]["postData"]["text"], "{}");
+    assert_eq!(entry["startedDateTime"], "1970-01-01T00:00:00Z");
+    assert!(!har.to_string().contains("dTpw"));
+}

@@ -1,0 +1,281 @@
+//! What a receiver is told before it starts.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use payload::FieldNames;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+use crate::capture::{Capture, Captures, MAX_CAPTURES};
+use crate::check::credentials::Expected;
+use crate::check::headers::{Required, RequiredError};
+use crate::check::signature::Signing;
+use crate::check::{Checks, Strictness};
+use crate::clock::{Tasks, Thread};
+use crate::fault::{MAX_RULES, Rule};
+use crate::server::tls::made::{Flaw, Made};
+use crate::server::tls::{self, Identity, IdentityError};
+use crate::server::{self, Desk, Limits, OnCapture};
+use crate::verdict::Subject;
+
+use super::{MockReceiver, Running};
+
+/// What a receiver will check, what it will do wrong, and where it will listen.
+pub struct Builder {
+    listen: String,
+    checks: Checks,
+    limits: Limits,
+    tls: Option<Identity>,
+    ca: Option<String>,
+    client: Option<String>,
+    rules: Vec<Rule>,
+    seed: u64,
+    keep: usize,
+    on_capture: Option<OnCapture>,
+}
+
+/// A receiver that could not be started.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {listen}: {error}{}", hint(error.kind()))]
+pub struct StartError {
+    listen: String,
+    #[source]
+    error: io::Error,
+}
+
+fn hint(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::AddrInUse => {
+            "; another program listens there: choose another port, or 0 for a free one"
+        }
+        io::ErrorKind::PermissionDenied => "; ports below 1024 need a privilege: choose a higher one",
+        io::ErrorKind::AddrNotAvailable => "; this machine does not have that address",
+        _ => "",
+    }
+}
+
+impl Builder {
+    pub(super) fn new() -> Self {
+        Self {
+            listen: "127.0.0.1:0".to_owned(),
+            checks: Checks::default(),
+            limits: Limits::default(),
+            tls: None,
+            ca: None,
+            client: None,
+            rules: Vec::new(),
+            seed: 0,
+            keep: MAX_CAPTURES,
+            on_capture: None,
+        }
+    }
+
+    /// Listens on `address`, `host:port`; port 0 takes a free one.
+    #[must_use]
+    pub fn listen(mut self, address: &str) -> Self {
+        address.clone_into(&mut self.listen);
+        self
+    }
+
+    /// Requires Basic credentials.
+    #[must_use]
+    pub fn credentials(mut self, username: &str, password: &str) -> Self {
+        self.checks.credentials = Some(Expected::new(username, password));
+        self
+    }
+
+    /// Requires a header field: `Name`, or `Name: value`. May be called several times.
+    ///
+    /// # Errors
+    /// If `line` names no header field.
+    pub fn require_header(mut self, line: &str) -> Result<Self, RequiredError> {
+        self.checks.headers.push(line.parse::<Required>()?);
+        Ok(self)
+    }
+
+    /// Requires a path.
+    #[must_use]
+    pub fn path(mut self, path: &str) -> Self {
+        self.checks.path = Some(path.to_owned());
+        self
+    }
+
+    /// Requires a content type other than `application/json`; `None` takes any.
+    #[must_use]
+    pub fn content_type(mut self, content_type: Option<&str>) -> Self {
+        self.checks.content_type = content_type.map(str::to_owned);
+        self
+    }
+
+    /// Requires a signature by one of the keys (Standard Webhooks).
+    #[must_use]
+    pub fn signing(mut self, signing: Signing) -> Self {
+        self.checks.signing = Some(signing);
+        self
+    }
+
+    /// Says what becomes of bodies that are odd.
+    #[must_use]
+    pub const fn strictness(mut self, strictness: Strictness) -> Self {
+        self.checks.strictness = strictness;
+        self
+    }
+
+    /// Reads bodies under these names.
+    #[must_use]
+    pub fn field_names(mut self, names: FieldNames) -> Self {
+        self.checks.field_names = names;
+        self
+    }
+
+    /// Leaves a check out, and those that cannot be without it: shape and sequence are read from the JSON.
+    #[must_use]
+    pub fn without(mut self, subject: Subject) -> Self {
+        self.checks.leave_out(subject);
+        self
+    }
+
+    /// Takes bodies up to `bytes` long.
+    #[must_use]
+    pub const fn max_body(mut self, bytes: usize) -> Self {
+        self.limits.body = bytes;
+        self
+    }
+
+    /// Waits this long for the end of a body.
+    #[must_use]
+    pub const fn body_timeout(mut self, limit: Duration) -> Self {
+        self.limits.body_timeout = limit;
+        self
+    }
+
+    /// Speaks TLS (HTTP/2 and HTTP/1.1 by ALPN) with this certificate.
+    #[must_use]
+    pub fn tls(mut self, identity: Identity) -> Self {
+        self.tls = Some(identity);
+        self
+    }
+
+    /// Speaks TLS with a certificate that is made now: a right one, or one that a sender should refuse.
+    ///
+    /// # Errors
+    /// If the cryptography fails.
+    pub fn make_tls(self, flaw: Flaw) -> Result<Self, IdentityError> {
+        Ok(self.made(tls::made::make(flaw, false)?))
+    }
+
+    /// The same, and clients must show a certificate: [`MockReceiver::client_certificate`] is one.
+    ///
+    /// # Errors
+    /// If the cryptography fails.
+    pub fn make_tls_for_clients(self, flaw: Flaw) -> Result<Self, IdentityError> {
+        Ok(self.made(tls::made::make(flaw, true)?))
+    }
+
+    fn made(mut self, made: Made) -> Self {
+        (self.tls, self.ca, self.client) = (Some(made.identity), Some(made.ca), made.client);
+        self
+    }
+
+    /// Does this wrong on purpose. May be called several times: the first rule that strikes decides.
+    #[must_use]
+    pub fn fault(mut self, rule: Rule) -> Self {
+        if self.rules.len() < MAX_RULES {
+            self.rules.push(rule);
+        }
+        self
+    }
+
+    /// Throws the dice of its faults from this seed on: the same requests meet the same faults.
+    #[must_use]
+    pub const fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Keeps at most so many captures; the oldest are dropped first, and counted.
+    #[must_use]
+    pub const fn keep(mut self, captures: usize) -> Self {
+        self.keep = captures;
+        self
+    }
+
+    /// What it will check.
+    pub const fn checks(&mut self) -> &mut Checks {
+        &mut self.checks
+    }
+
+    /// Calls `hook` with each capture, in their order, before its answer is sent. It must not block.
+    #[must_use]
+    pub fn on_capture(mut self, hook: impl Fn(&Capture) + Send + Sync + 'static) -> Self {
+        self.on_capture = Some(Box::new(hook));
+        self
+    }
+
+    /// Starts it on the runtime that this is called on. It listens when this returns.
+    ///
+    /// # Errors
+    /// If the address cannot be listened on.
+    pub async fn start(self) -> Result<MockReceiver, StartError> {
+        let bound = match TcpListener::bind(&self.listen).await {
+            Ok(listener) => listener.local_addr().map(|address| (listener, address)),
+            Err(error) => Err(error),
+        };
+        let (listener, address) = bound.map_err(|error| StartError { listen: self.listen.clone(), error })?;
+        self.run(address, |acceptor, desk| {
+            let mut tasks = Tasks::default();
+            tasks.run(server::serve(listener, acceptor, desk));
+            Ok(Running::Tasks { _tasks: tasks })
+        })
+    }
+
+    /// Starts it on a thread of its own, for a test without a runtime. It listens when this returns.
+    ///
+    /// # Errors
+    /// If the address cannot be listened on, or the system gives no thread.
+    pub fn start_blocking(self) -> Result<MockReceiver, StartError> {
+        let failed = |error| StartError { listen: self.listen.clone(), error };
+        let listener = std::net::TcpListener::bind(&self.listen).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
+        self.run(address, |acceptor, desk| {
+            let start = move || TcpListener::from_std(listener);
+            let thread = Thread::run(start, move |listener| server::serve(listener, acceptor, desk));
+            thread.map(|thread| Running::Thread { _thread: thread })
+        })
+    }
+
+    fn run(
+        self,
+        address: SocketAddr,
+        run: impl FnOnce(Option<TlsAcceptor>, Arc<Desk>) -> io::Result<Running>,
+    ) -> Result<MockReceiver, StartError> {
+        let captures = Captures::keeping(self.keep);
+        let faults = (self.rules, self.seed);
+        let desk = Arc::new(Desk::new(self.checks, self.limits, captures.clone(), self.on_capture, faults));
+        let secure = self.tls.is_some();
+        let running = run(self.tls.map(|identity| identity.acceptor()), Arc::clone(&desk));
+        let running = running.map_err(|error| StartError { listen: self.listen, error })?;
+        Ok(MockReceiver {
+            address,
+            secure,
+            ca: self.ca,
+            client: self.client,
+            captures,
+            desk,
+            _running: running,
+        })
+    }
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builder")
+            .field("listen", &self.listen)
+            .field("checks", &self.checks)
+            .finish_non_exhaustive()
+    }
+}

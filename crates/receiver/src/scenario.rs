@@ -1,0 +1,241 @@
+//! A scenario: checks and faults in one TOML file, for runs that are worth repeating.
+//!
+//! ```
+//! let scenario = receiver::scenario::Scenario::parse(r#"
+//!     seed = 7
+//!
+//!     [checks]
+//!     path = "/webhook"
+//!     headers = ["X-Netography: Webhook"]
+//!     without = ["sequence"]
+//!
+//!     [[fault]]
+//!     status = 503
+//!     retry-after = 2
+//!     first = 3
+//!     per = "event"
+//! "#)?;
+//! let builder = scenario.apply(receiver::MockReceiver::builder());
+//! # drop(builder);
+//! # Ok::<(), receiver::scenario::ScenarioError>(())
+//! ```
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use toml::{Spanned, Value};
+
+use crate::check::credentials::Expected;
+use crate::check::headers::Required;
+use crate::check::signature::Signing;
+use crate::check::{Checks, Strictness};
+use crate::fault::{Pairs, Rule};
+use crate::mock::Builder;
+use crate::verdict::Subject;
+
+/// What a file may hold at most, in bytes.
+pub const MAX_SCENARIO: usize = 1024 * 1024;
+
+/// Checks and faults.
+#[derive(Clone, Debug, Default)]
+pub struct Scenario {
+    checks: Vec<Setting>,
+    rules: Vec<Rule>,
+    seed: Option<u64>,
+}
+
+/// One change of the checks.
+#[derive(Clone, Debug)]
+enum Setting {
+    Path(String),
+    ContentType(String),
+    Credentials { username: String, password: String },
+    Header(Required),
+    Signing(Signing),
+    Strictness(Strictness),
+    Without(Subject),
+    MaxBody(usize),
+}
+
+/// What is wrong with a scenario: every mistake with its line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScenarioError {
+    /// Line from 1, and what is wrong there.
+    pub mistakes: Vec<(usize, String)>,
+}
+
+impl std::error::Error for ScenarioError {}
+
+impl std::fmt::Display for ScenarioError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (at, (line, mistake)) in self.mistakes.iter().enumerate() {
+            write!(f, "{}line {line}: {mistake}", if at == 0 { "" } else { "\n" })?;
+        }
+        Ok(())
+    }
+}
+
+/// The file as it is typed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Typed {
+    #[serde(default)]
+    seed: Option<u64>,
+    #[serde(default)]
+    checks: TypedChecks,
+    #[serde(default)]
+    fault: Vec<Spanned<BTreeMap<String, Value>>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+struct TypedChecks {
+    path: Option<String>,
+    content_type: Option<String>,
+    username: Option<String>,
+    password: Option<String>,
+    headers: Vec<Spanned<String>>,
+    signing_secrets: Vec<Spanned<String>>,
+    strict: bool,
+    without: Vec<Spanned<String>>,
+    max_body: Option<usize>,
+}
+
+impl Scenario {
+    /// Reads a scenario.
+    ///
+    /// # Errors
+    /// With every mistake that is found.
+    pub fn parse(text: &str) -> Result<Self, ScenarioError> {
+        let line = |at: usize| text.get(..at).map_or(1, |before| before.matches('\n').count() + 1);
+        let one = |line, mistake| ScenarioError { mistakes: vec![(line, mistake)] };
+        if text.len() > MAX_SCENARIO {
+            return Err(one(1, format!("the file is longer than {MAX_SCENARIO} bytes")));
+        }
+        let typed: Typed = toml::from_str(text).map_err(|error| {
+            one(error.span().map_or(1, |span| line(span.start)), error.message().replace('\n', " "))
+        })?;
+        let mut mistakes = Vec::new();
+        let mut scenario = Self { seed: typed.seed, ..Self::default() };
+        scenario.read_checks(typed.checks, &mut |at, mistake| mistakes.push((line(at), mistake)));
+        for fault in typed.fault {
+            let at = line(fault.span().start);
+            match pairs(fault.into_inner()).and_then(|pairs| Rule::from_pairs(&pairs)) {
+                Ok(rule) => scenario.rules.push(rule),
+                Err(error) => mistakes.push((at, format!("fault: {error}"))),
+            }
+        }
+        if mistakes.is_empty() { Ok(scenario) } else { Err(ScenarioError { mistakes }) }
+    }
+
+    fn read_checks(&mut self, typed: TypedChecks, wrong: &mut dyn FnMut(usize, String)) {
+        let settings = &mut self.checks;
+        settings.extend(typed.path.map(Setting::Path));
+        settings.extend(typed.content_type.map(Setting::ContentType));
+        settings.extend(typed.max_body.map(Setting::MaxBody));
+        if typed.strict {
+            settings.push(Setting::Strictness(Strictness::Strict));
+        }
+        if typed.username.is_some() || typed.password.is_some() {
+            let (username, password) =
+                (typed.username.unwrap_or_default(), typed.password.unwrap_or_default());
+            settings.push(Setting::Credentials { username, password });
+        }
+        for header in typed.headers {
+            match header.get_ref().parse() {
+                Ok(required) => settings.push(Setting::Header(required)),
+                Err(error) => wrong(header.span().start, format!("headers: {error}")),
+            }
+        }
+        for name in typed.without {
+            match Subject::ALL.into_iter().find(|subject| subject.as_str() == name.get_ref()) {
+                Some(subject) => settings.push(Setting::Without(subject)),
+                None => wrong(name.span().start, format!("without: there is no check {:?}", name.get_ref())),
+            }
+        }
+        if let Some(first) = typed.signing_secrets.first().map(|secret| secret.span().start) {
+            match Signing::new(typed.signing_secrets.iter().map(|secret| secret.get_ref().as_str())) {
+                Ok(signing) => settings.push(Setting::Signing(signing)),
+                Err(error) => wrong(first, format!("signing-secrets: {error}")),
+            }
+        }
+    }
+
+    /// Adds its checks and its faults to those of a receiver that is to be started.
+    #[must_use]
+    pub fn apply(self, mut builder: Builder) -> Builder {
+        for setting in self.checks {
+            builder = match setting {
+                Setting::MaxBody(bytes) => builder.max_body(bytes),
+                setting => {
+                    setting.apply(builder.checks());
+                    builder
+                }
+            };
+        }
+        builder = self.rules.into_iter().fold(builder, Builder::fault);
+        match self.seed {
+            Some(seed) => builder.seed(seed),
+            None => builder,
+        }
+    }
+}
+
+impl Setting {
+    fn apply(self, checks: &mut Checks) {
+        match self {
+            Self::Path(path) => checks.path = Some(path),
+            Self::ContentType(content_type) => checks.content_type = Some(content_type),
+            Self::Credentials { username, password } => {
+                checks.credentials = Some(Expected::new(username, password));
+            }
+            Self::Header(required) => checks.headers.push(required),
+            Self::Signing(signing) => checks.signing = Some(signing),
+            Self::Strictness(strictness) => checks.strictness = strictness,
+            Self::Without(subject) => checks.leave_out(subject),
+            Self::MaxBody(_) => {}
+        }
+    }
+}
+
+/// A rule's values as text, whatever kind they are written as.
+fn pairs(table: BTreeMap<String, Value>) -> Result<Pairs, crate::fault::RuleError> {
+    let text = |(name, value): (String, Value)| match value {
+        Value::String(text) => Ok((name, text)),
+        Value::Integer(_) | Value::Float(_) | Value::Boolean(_) => Ok((name, value.to_string())),
+        Value::Datetime(_) | Value::Array(_) | Value::Table(_) => {
+            let why = "it takes a text, a number or true".to_owned();
+            Err(crate::fault::RuleError { name, why })
+        }
+    };
+    table.into_iter().map(text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mistake_is_told_with_its_line() {
+        let text = "[checks]\nheaders = [\"X Y\"]\nwithout = [\"json\", \"nothing\"]\nsigning-secrets = [\"?\"]\n\n[[fault]]\nstatus = 99\n\n[[fault]]\nreset = \"before\"\nnth = 1\n\n[[fault]]\nslow = []\n";
+        assert_eq!(
+            Scenario::parse(text).unwrap_err().to_string(),
+            "line 2: headers: \"X Y\" is no header name; write 'Name' or 'Name: value'\n\
+             line 3: without: there is no check \"nothing\"\n\
+             line 4: signing-secrets: the secret is not base64; write whsec_ and the base64 of the key\n\
+             line 6: fault: status: \"99\" is no status from 200 to 599\n\
+             line 13: fault: slow: it takes a text, a number or true"
+        );
+        assert_eq!(Scenario::parse("a = 1").unwrap_err().mistakes[0].0, 1);
+        assert!(Scenario::parse("\n\nseed = -1").unwrap_err().to_string().starts_with("line 3: "));
+    }
+
+    #[test]
+    fn a_scenario_is_applied() {
+        let text = "seed = 3\n[checks]\npath = \"/a\"\nusername = \"u\"\nstrict = true\nmax-body = 9\n[[fault]]\ntruncate = true\nevery = 2\n";
+        let mut builder = Scenario::parse(text).unwrap().apply(crate::MockReceiver::builder());
+        assert_eq!(builder.checks().path.as_deref(), Some("/a"));
+        assert!(builder.checks().credentials.is_some());
+        assert_eq!(builder.checks().strictness, Strictness::Strict);
+    }
+}

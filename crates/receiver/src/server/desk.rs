@@ -1,0 +1,263 @@
+//! What every connection shares, and the one place where a request is judged, answered and recorded.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use tokio::sync::{Notify, watch};
+
+use super::Limits;
+use crate::capture::{Arrival, Capture, Captures, Event};
+use crate::check::sequence::{Sequences, Taken};
+use crate::check::{self, Checked, Checks};
+use crate::clock::Stopwatch;
+use crate::fault::{Facts, Fault, Faults, Moment, Rule, Stage, Struck};
+use crate::reply;
+use crate::request::{Body, Connection, Request};
+
+/// What is called with each capture, in their order. It must not block.
+pub type OnCapture = Box<dyn Fn(&Capture) + Send + Sync>;
+
+/// What every connection shares.
+pub(crate) struct Desk {
+    checks: Checks,
+    pub(crate) limits: Limits,
+    captures: Captures,
+    on_capture: Option<OnCapture>,
+    state: Mutex<State>,
+    faults_changed: Notify,
+    /// The clock that rules go by.
+    running: Stopwatch,
+    connections: AtomicU64,
+    phase: watch::Sender<Phase>,
+}
+
+/// How far a server is with ending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    Open,
+    Closing,
+    Closed,
+}
+
+/// What a request changes. While it is judged the lock is held, so that captures are numbered, told and logged in the order
+/// in which they were judged.
+struct State {
+    sequences: Sequences,
+    faults: Faults,
+}
+
+impl fmt::Debug for Desk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Desk")
+            .field("checks", &self.checks)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Desk {
+    pub(crate) fn new(
+        checks: Checks,
+        limits: Limits,
+        captures: Captures,
+        on_capture: Option<OnCapture>,
+        (rules, seed): (Vec<Rule>, u64),
+    ) -> Self {
+        let faults = Faults::new(rules, seed, Duration::ZERO);
+        Self {
+            checks,
+            limits,
+            captures,
+            on_capture,
+            state: Mutex::new(State { sequences: Sequences::default(), faults }),
+            faults_changed: Notify::new(),
+            running: Stopwatch::start(),
+            connections: AtomicU64::new(0),
+            phase: watch::Sender::new(Phase::Open),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn next_connection(&self) -> u64 {
+        self.connections.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// For how long nobody listens, if nobody does.
+    pub(super) fn refusing(&self) -> Option<Duration> {
+        let now = self.running.elapsed();
+        self.state().faults.refusing(now).map(|until| until.saturating_sub(now))
+    }
+
+    /// Tells the server to end, and waits until it did.
+    pub(crate) async fn close(&self) {
+        self.phase.send_if_modified(|phase| std::mem::replace(phase, (*phase).max(Phase::Closing)) != *phase);
+        self.reached(Phase::Closed).await;
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        *self.phase.borrow() >= Phase::Closing
+    }
+
+    /// Until the server should end.
+    pub(super) async fn closing(&self) {
+        self.reached(Phase::Closing).await;
+    }
+
+    /// The last connection has ended.
+    pub(super) fn closed(&self) {
+        self.phase.send_replace(Phase::Closed);
+    }
+
+    async fn reached(&self, wanted: Phase) {
+        // The sender lives as long as this does.
+        let _ = self.phase.subscribe().wait_for(|phase| *phase >= wanted).await;
+    }
+
+    /// Until the rules were changed. Only the accept loop waits for it.
+    pub(super) async fn faults_changed(&self) {
+        self.faults_changed.notified().await;
+    }
+
+    /// Puts other rules in force, from now on; the seed stays if none is given.
+    pub(crate) fn set_faults(&self, rules: Vec<Rule>, seed: Option<u64>) {
+        let mut state = self.state();
+        let seed = seed.unwrap_or(state.faults.seed());
+        state.faults = Faults::new(rules, seed, self.running.elapsed());
+        drop(state);
+        self.faults_changed.notify_one();
+    }
+
+    /// The rules in force, and the seed.
+    pub(crate) fn faults(&self) -> (Vec<Rule>, u64) {
+        let state = self.state();
+        (state.faults.rules().cloned().collect(), state.faults.seed())
+    }
+
+    /// Forgets what came: captures and sequences. Rules begin anew.
+    pub(crate) fn reset(&self) {
+        let mut state = self.state();
+        state.sequences = Sequences::default();
+        let (rules, seed) = (state.faults.rules().cloned().collect(), state.faults.seed());
+        state.faults = Faults::new(rules, seed, self.running.elapsed());
+        self.captures.clear();
+        drop(state);
+        self.faults_changed.notify_one();
+    }
+
+    /// What goes wrong before a request is whole.
+    pub(super) fn plan(&self, stage: Stage, path: &str) -> Option<Struck> {
+        let facts = Facts { path, ..Facts::default() };
+        self.state().faults.plan(stage, &facts, self.running.elapsed())
+    }
+
+    /// Judges a request, decides what to answer, and records both. `early` is a fault that struck within it.
+    pub(crate) fn take(&self, request: Request, early: Option<Struck>) -> (Response<Bytes>, Option<Struck>) {
+        let too_slow = matches!(request.body, Body::TooSlow { .. });
+        let mut checked = check::check(&request, &self.checks);
+        let event = event(&checked);
+        let mut state = self.state();
+        let number = self.captures.next_number();
+        let facts = Facts {
+            path: request.path(),
+            event: event.as_ref().and_then(|event| event.id.as_deref()),
+            alerttype: event.as_ref().and_then(|event| event.alerttype.as_deref()),
+        };
+        let struck = early.or_else(|| state.faults.plan(Stage::Request, &facts, self.running.elapsed()));
+        let fault = struck.as_ref().map(|struck| &struck.fault);
+        let status = fault.map_or_else(
+            || Some(reply::status(&checked.verdict, too_slow)),
+            |fault| status_under(fault, reply::status(&checked.verdict, too_slow)),
+        );
+        let taken = taken(&checked, struck.as_ref());
+        check::follow(&mut checked, &request, &self.checks, &mut state.sequences, (number, status, taken));
+        let response = reply::reply(&checked.verdict, &self.checks, too_slow, fault);
+        let capture = Capture {
+            number,
+            at: request.at,
+            connection: request.connection,
+            arrival: Arrival::Request(Box::new(request)),
+            event,
+            verdict: checked.verdict,
+            status,
+            fault: struck.clone(),
+        };
+        self.record(capture);
+        drop(state);
+        (response, struck)
+    }
+
+    /// Records a connection that came to no request.
+    pub(super) fn note(
+        &self,
+        at: SystemTime,
+        connection: Connection,
+        arrival: Arrival,
+        (status, struck): (Option<StatusCode>, Option<Struck>),
+    ) {
+        let state = self.state();
+        let mut capture = Capture::without_request(self.captures.next_number(), at, connection, arrival);
+        (capture.status, capture.fault) = (status, struck);
+        self.record(capture);
+        drop(state);
+    }
+
+    /// Takes over a capture of an earlier run as it is, under a number of this one.
+    pub(crate) fn adopt(&self, mut capture: Capture) {
+        let state = self.state();
+        capture.number = self.captures.next_number();
+        self.record(capture);
+        drop(state);
+    }
+
+    fn record(&self, capture: Capture) {
+        let capture = Arc::new(capture);
+        if let Some(on_capture) = &self.on_capture {
+            on_capture(&capture);
+        }
+        self.captures.record(capture);
+    }
+}
+
+fn event(checked: &Checked) -> Option<Event> {
+    let update = checked.update.as_ref()?;
+    let owned = |text: Option<std::borrow::Cow<'_, str>>| text.map(std::borrow::Cow::into_owned);
+    Some(Event { id: owned(update.id()), alerttype: owned(update.alerttype()) })
+}
+
+/// What is answered under a fault; `None` if nothing is.
+const fn status_under(fault: &Fault, right: StatusCode) -> Option<StatusCode> {
+    match fault {
+        Fault::Status { status, .. } | Fault::Redirect { status, .. } => Some(*status),
+        Fault::None | Fault::Truncate | Fault::Endless | Fault::Slow(_) | Fault::Reset(Moment::Answer) => {
+            Some(right)
+        }
+        Fault::Reset(Moment::Before | Moment::Within | Moment::After)
+        | Fault::Silent(_)
+        | Fault::AcceptOnly(_)
+        | Fault::Refuse => None,
+    }
+}
+
+/// Whether the sender will hold its update to have arrived.
+fn taken(checked: &Checked, struck: Option<&Struck>) -> Taken {
+    if !checked.verdict.passed() {
+        return Taken::Refused;
+    }
+    let Some(struck) = struck else { return Taken::Yes };
+    match status_under(&struck.fault, StatusCode::OK) {
+        None => Taken::Spoilt,
+        Some(status) if !status.is_success() => Taken::Spoilt,
+        // An answer that is late or breaks off: one sender takes the status, another waits for the end and gives up.
+        Some(_) => match struck.fault {
+            Fault::Status { .. } if struck.delay.is_zero() => Taken::Yes,
+            _ => Taken::Unsure,
+        },
+    }
+}

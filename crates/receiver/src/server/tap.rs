@@ -1,0 +1,180 @@
+//! Between hyper and the socket: what comes is recorded, and a connection can be ended by a reset instead of a close.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::clock::Stopwatch;
+use crate::wire::Tape;
+
+/// A connection's tape, shared by the tap that records and the service that takes.
+#[derive(Clone, Debug)]
+pub(super) struct Recorder(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    tape: Mutex<Tape>,
+    first_byte: Mutex<Option<Stopwatch>>,
+}
+
+impl Recorder {
+    pub(super) fn new(limit: usize) -> Self {
+        Self(Arc::new(Shared { tape: Mutex::new(Tape::new(limit)), first_byte: Mutex::new(None) }))
+    }
+
+    pub(super) fn tape(&self) -> MutexGuard<'_, Tape> {
+        self.0.tape.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long ago the first byte of this message came; zero when that is not known.
+    pub(super) fn since_first_byte(&self) -> Duration {
+        let first_byte = self.0.first_byte.lock().unwrap_or_else(PoisonError::into_inner).take();
+        first_byte.map_or(Duration::ZERO, |first_byte| first_byte.elapsed())
+    }
+
+    fn record(&self, came: &[u8]) {
+        if came.is_empty() {
+            return;
+        }
+        let mut tape = self.tape();
+        if tape.is_empty() {
+            *self.0.first_byte.lock().unwrap_or_else(PoisonError::into_inner) = Some(Stopwatch::start());
+        }
+        tape.record(came);
+    }
+}
+
+/// How much is read at once from a connection whose reader asks for little.
+const READ_AHEAD: usize = 4096;
+
+/// Records what is read through it. Above TLS, so that it sees what hyper sees.
+///
+/// It reads ahead: hyper looks at the first bytes by themselves, and gives up a broken head before it has read its rest.
+pub(super) struct Tap<S> {
+    stream: S,
+    recorder: Recorder,
+    ahead: BytesMut,
+}
+
+impl<S> Tap<S> {
+    pub(super) fn new(stream: S, recorder: Recorder) -> Self {
+        Self { stream, recorder, ahead: BytesMut::new() }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.ahead.is_empty() && buffer.remaining() >= READ_AHEAD {
+            let before = buffer.filled().len();
+            ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+            self.recorder.record(&buffer.filled()[before..]);
+            return Poll::Ready(Ok(()));
+        }
+        if self.ahead.is_empty() {
+            let mut room = [0; READ_AHEAD];
+            let mut read = ReadBuf::new(&mut room);
+            ready!(Pin::new(&mut self.stream).poll_read(context, &mut read))?;
+            self.recorder.record(read.filled());
+            self.ahead.extend_from_slice(read.filled());
+        }
+        let piece = self.ahead.len().min(buffer.remaining());
+        buffer.put_slice(&self.ahead.split_to(piece));
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+/// Whether a connection is to end by a reset. Shared by the socket and the service.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ending(Arc<AtomicBool>);
+
+impl Ending {
+    /// From now on the end of the connection is a reset (RST), which the peer sees at once and as an error.
+    pub(super) fn by_reset(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn is_reset(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// The socket itself, below TLS: nothing that closes it in an orderly way gets past a reset that was asked for.
+pub(super) struct Plug {
+    stream: TcpStream,
+    ending: Ending,
+}
+
+impl Plug {
+    pub(super) const fn new(stream: TcpStream, ending: Ending) -> Self {
+        Self { stream, ending }
+    }
+}
+
+impl Drop for Plug {
+    fn drop(&mut self) {
+        if self.ending.is_reset() {
+            // Closed with nothing to linger for, a socket is reset; if that fails it is closed, which is all there is left.
+            let _ = self.stream.set_zero_linger();
+        }
+    }
+}
+
+impl AsyncRead for Plug {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Plug {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.ending.is_reset() {
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

@@ -1,0 +1,279 @@
+//! The bytes of a request as they came. hyper hands a service neither the case and order of the names nor the chunks, so
+//! the bytes are recorded below it; here is where one message ends and the next begins (RFC 9112, section 6.3).
+//!
+//! hyper decides what is a request. This only follows the framing of what hyper took.
+
+use bytes::{Bytes, BytesMut};
+
+/// How many header lines are followed; hyper takes 100.
+pub const MAX_LINES: usize = 128;
+
+/// What begins an HTTP/2 connection (RFC 9113, section 3.4); its frames are not recorded.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0";
+
+/// The bytes of one message, or of what was meant to be one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Raw {
+    /// As they came: head, and body with its chunk framing.
+    pub bytes: Bytes,
+    /// Whether more came than is kept.
+    pub cut: bool,
+}
+
+/// Where the parts of a message lie.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// The head's length, its empty line included.
+    pub head: usize,
+    /// The lengths of the chunks in their order; `None` if the body is not chunked.
+    pub chunks: Option<Vec<usize>>,
+    /// The whole length; `None` if the message is not whole.
+    pub end: Option<usize>,
+}
+
+/// Finds the parts of the message at the beginning of `bytes`; `None` if there is no whole head.
+#[must_use]
+pub fn layout(bytes: &[u8]) -> Option<Layout> {
+    let mut fields = [httparse::EMPTY_HEADER; MAX_LINES];
+    let mut request = httparse::Request::new(&mut fields);
+    let Ok(httparse::Status::Complete(head)) = request.parse(bytes) else { return None };
+    let named = |name: &'static str| {
+        request.headers.iter().filter(move |field| field.name.eq_ignore_ascii_case(name))
+    };
+    let chunked = |value: &[u8]| value.to_ascii_lowercase().trim_ascii_end().ends_with(b"chunked");
+    if named("transfer-encoding").next_back().is_some_and(|field| chunked(field.value)) {
+        let (chunks, end) = follow_chunks(bytes, head);
+        return Some(Layout { head, chunks: Some(chunks), end });
+    }
+    let length = named("content-length").next();
+    let length = length.and_then(|field| std::str::from_utf8(field.value).ok()?.trim().parse::<usize>().ok());
+    let end = head.checked_add(length.unwrap_or(0)).filter(|end| *end <= bytes.len());
+    Some(Layout { head, chunks: None, end })
+}
+
+/// Steps over chunks and the trailer section (RFC 9112, section 7.1).
+fn follow_chunks(bytes: &[u8], mut at: usize) -> (Vec<usize>, Option<usize>) {
+    let mut chunks = Vec::new();
+    loop {
+        let rest = bytes.get(at..).unwrap_or_default();
+        let Ok(httparse::Status::Complete((line, size))) = httparse::parse_chunk_size(rest) else {
+            return (chunks, None);
+        };
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        at += line;
+        if size == 0 {
+            return (chunks, trailer_end(bytes, at));
+        }
+        chunks.push(size);
+        let Some(next) = at.checked_add(size).and_then(|end| end.checked_add(2)) else {
+            return (chunks, None);
+        };
+        at = next;
+    }
+}
+
+/// After the empty line that ends the trailer section.
+fn trailer_end(bytes: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        let line = bytes.get(at..)?;
+        let length = line.iter().position(|&byte| byte == b'\n')? + 1;
+        at += length;
+        if line[..length].trim_ascii().is_empty() {
+            return Some(at);
+        }
+    }
+}
+
+/// The header lines of a message as they came: names in their own case, in their order.
+#[must_use]
+pub fn lines(bytes: &[u8]) -> Option<Vec<(String, Vec<u8>)>> {
+    let mut fields = [httparse::EMPTY_HEADER; MAX_LINES];
+    let mut request = httparse::Request::new(&mut fields);
+    let Ok(httparse::Status::Complete(_)) = request.parse(bytes) else { return None };
+    Some(request.headers.iter().map(|field| (field.name.to_owned(), field.value.to_vec())).collect())
+}
+
+/// Whether a header field's value is a secret that is not to be shown.
+#[must_use]
+pub fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    // The signature is no secret, and the idempotency key neither.
+    if ["webhook-signature", "idempotency-key"].contains(&name.as_str()) {
+        return false;
+    }
+    matches!(name.as_str(), "authorization" | "proxy-authorization" | "cookie")
+        || ["token", "secret", "key", "password"].iter().any(|part| name.contains(part))
+}
+
+/// A secret value with asterisks for its characters. The scheme of an `Authorization` stays: it is what people look for.
+#[must_use]
+pub fn mask(value: &[u8]) -> Vec<u8> {
+    let scheme = value.iter().position(|&byte| byte == b' ').map_or(0, |space| space + 1);
+    let known = [&b"basic "[..], b"bearer "].iter().any(|known| value[..scheme].eq_ignore_ascii_case(known));
+    let from = if known { scheme } else { 0 };
+    [&value[..from], b"***"].concat()
+}
+
+/// A message with the values of its secret header fields masked. What has no whole head is searched line by line.
+#[must_use]
+pub fn masked(bytes: &[u8]) -> Vec<u8> {
+    let head = layout(bytes).map_or(bytes.len(), |layout| layout.head);
+    let mut shown = Vec::with_capacity(bytes.len());
+    for line in bytes[..head].split_inclusive(|&byte| byte == b'\n') {
+        let colon = line.iter().position(|&byte| byte == b':');
+        let name = colon.and_then(|colon| std::str::from_utf8(&line[..colon]).ok());
+        match (colon, name) {
+            (Some(colon), Some(name)) if is_secret(name.trim()) => {
+                let value = line[colon + 1..].trim_ascii();
+                let end = line.trim_ascii_end().len();
+                shown.extend_from_slice(&line[..=colon]);
+                shown.push(b' ');
+                shown.extend_from_slice(&mask(value));
+                shown.extend_from_slice(&line[end..]);
+            }
+            _ => shown.extend_from_slice(line),
+        }
+    }
+    shown.extend_from_slice(&bytes[head..]);
+    shown
+}
+
+/// What came on a connection and was not yet given to a request. Bounded: beyond its limit it only notes that more came.
+#[derive(Debug)]
+pub(crate) struct Tape {
+    bytes: BytesMut,
+    limit: usize,
+    state: State,
+    total: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Recording,
+    /// More came than is kept, so that the next message's beginning is not known.
+    Overflowed,
+    /// Frames of HTTP/2 carry several messages at once, compressed: there is nothing to show a person.
+    Frames,
+}
+
+impl Tape {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { bytes: BytesMut::new(), limit, state: State::Recording, total: 0 }
+    }
+
+    pub(crate) fn record(&mut self, came: &[u8]) {
+        self.total += came.len() as u64;
+        if self.state != State::Recording {
+            return;
+        }
+        let room = self.limit - self.bytes.len();
+        self.bytes.extend_from_slice(&came[..came.len().min(room)]);
+        if came.len() > room {
+            self.state = State::Overflowed;
+        }
+        if self.total == self.bytes.len() as u64 && self.bytes.starts_with(PREFACE) {
+            self.state = State::Frames;
+            self.bytes = BytesMut::new();
+        }
+    }
+
+    /// Takes the message that was read to its end, or what there is of it. `None` for HTTP/2.
+    pub(crate) fn take(&mut self) -> Option<Raw> {
+        if self.state == State::Frames {
+            return None;
+        }
+        let end = layout(&self.bytes).and_then(|layout| layout.end).unwrap_or(self.bytes.len());
+        let bytes = self.bytes.split_to(end).freeze();
+        Some(Raw { bytes, cut: self.overflowed() })
+    }
+
+    /// Whether the next byte begins a message.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes.is_empty() && self.state == State::Recording
+    }
+
+    /// Whether the beginning of the next message is no longer known.
+    pub(crate) fn overflowed(&self) -> bool {
+        self.state == State::Overflowed
+    }
+
+    /// How many bytes came in all.
+    pub(crate) const fn total(&self) -> u64 {
+        self.total
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_told_apart() {
+        let fixed = "POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}";
+        let chunked = "POST / HTTP/1.1\r\nTransfer-Encoding: gzip, Chunked\r\n\r\n1\r\n{\r\n01;x=y\r\n}\r\n0\r\nA: b\r\n\r\n";
+        let bare = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        let all = [fixed, chunked, bare].concat();
+        let mut tape = Tape::new(1 << 20);
+        for byte in all.as_bytes() {
+            tape.record(&[*byte]);
+        }
+        for message in [fixed, chunked, bare] {
+            assert_eq!(tape.take().unwrap().bytes, message.as_bytes());
+        }
+        assert_eq!(tape.take().unwrap().bytes, "");
+        assert_eq!(layout(chunked.as_bytes()).unwrap().chunks, Some(vec![1, 1]));
+    }
+
+    #[test]
+    fn what_is_not_whole_is_given_as_it_is() {
+        for (text, head) in [
+            ("POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n{", true),
+            ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n{", true),
+            ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: b", true),
+            ("POST / HTTP/1.1\r\nContent-Le", false),
+            ("\u{16}\u{3}\u{1} not HTTP", false),
+        ] {
+            assert_eq!(layout(text.as_bytes()).map(|layout| layout.end), head.then_some(None), "{text}");
+            let mut tape = Tape::new(1 << 20);
+            tape.record(text.as_bytes());
+            assert_eq!(tape.take().unwrap().bytes, text.as_bytes());
+        }
+    }
+
+    #[test]
+    fn names_keep_their_case_and_order() {
+        let lines = lines(b"GET / HTTP/1.1\r\nX-B: 1\r\nx-a:2\r\nX-B: 3\r\n\r\n").unwrap();
+        let shown: Vec<_> =
+            lines.iter().map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value))).collect();
+        assert_eq!(shown, [("X-B", "1".into()), ("x-a", "2".into()), ("X-B", "3".into())]);
+    }
+
+    #[test]
+    fn a_tape_is_bounded_and_leaves_frames_out() {
+        let mut tape = Tape::new(4);
+        tape.record(b"abcdef");
+        assert!(tape.overflowed());
+        assert_eq!((tape.take().unwrap().cut, tape.total()), (true, 6));
+        let mut tape = Tape::new(100);
+        tape.record(b"PRI * HT");
+        tape.record(b"TP/2.0\r\n\r\nSM\r\n\r\n");
+        tape.record(b"frames");
+        assert_eq!((tape.take(), tape.total()), (None, 30));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_panics_and_nothing_is_lost(pieces in proptest::collection::vec(proptest::collection::vec(proptest::prelude::any::<u8>(), 0..60), 0..8)) {
+            let mut tape = Tape::new(1 << 16);
+            tape.record(b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n");
+            for piece in &pieces {
+                tape.record(piece);
+            }
+            let mut given = 0;
+            while let Some(raw) = tape.take().filter(|raw| !raw.bytes.is_empty()) {
+                given += raw.bytes.len() as u64;
+            }
+            proptest::prop_assert_eq!(given, tape.total());
+        }
+    }
+}

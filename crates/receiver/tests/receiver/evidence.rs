@@ -1,0 +1,119 @@
+//! What failed is a capture too, and a capture keeps the bytes as they came.
+
+use receiver::capture::{Arrival, Capture};
+use receiver::{MockReceiver, Subject};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::{JSON, LIMIT, UPDATE, exchange, post};
+
+/// The first capture of a connection that came to no request.
+async fn evidence(receiver: &MockReceiver) -> std::sync::Arc<Capture> {
+    let look = |captures: &receiver::capture::Captures| {
+        captures.all().into_iter().find(|capture| capture.request().is_none())
+    };
+    receiver.log().until(LIMIT, look).await.expect("there is one")
+}
+
+#[tokio::test]
+async fn bytes_are_kept_as_they_came_names_case_order_and_chunks() {
+    let receiver = MockReceiver::start().await.unwrap();
+    let (first, second) = UPDATE.split_at(5);
+    let head =
+        "POST /a?b=c HTTP/1.1\r\nX-B: 1\r\nHOST: a\r\nx-a:2\r\nX-B: 3\r\nContent-Type: application/json\r\n";
+    let chunked = format!(
+        "{head}Transfer-Encoding: chunked\r\n\r\n{:x};ext=1\r\n{first}\r\n{:x}\r\n{second}\r\n0\r\n\r\n",
+        first.len(),
+        second.len()
+    );
+    let fixed = format!("{head}Connection: close\r\nContent-Length: {}\r\n\r\n{UPDATE}", UPDATE.len());
+    // Both in one write: the second message begins in the same packet as the first.
+    exchange(&receiver, &format!("{chunked}{fixed}")).await;
+    let captures = receiver.wait_for(2, LIMIT).await.unwrap();
+    let request = |at: usize| captures[at].request().unwrap();
+    assert_eq!(request(0).raw.as_ref().unwrap().bytes, chunked);
+    assert_eq!(request(1).raw.as_ref().unwrap().bytes, fixed);
+    let names: Vec<_> = request(1).lines().into_iter().map(|(name, _)| name).take(4).collect();
+    assert_eq!(names, ["X-B", "HOST", "x-a", "X-B"]);
+    assert_eq!((request(0).turn, request(1).turn), (1, 2));
+    assert_eq!(request(0).connection, request(1).connection);
+    assert_eq!(request(0).whole().unwrap(), UPDATE);
+    assert_eq!(request(1).whole().unwrap(), UPDATE);
+}
+
+#[tokio::test]
+async fn a_malformed_head_is_a_capture() {
+    let receiver = MockReceiver::start().await.unwrap();
+    for (bytes, why, status) in [
+        ("nonsense\r\n\r\n", "invalid HTTP", Some(400)),
+        ("GET / HTTP/1.1\r\nbad header\r\n\r\n", "invalid HTTP header", Some(400)),
+        ("\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}\u{0}\u{1}\r\n\r\n", "a TLS handshake", Some(400)),
+    ] {
+        receiver.reset();
+        exchange(&receiver, bytes).await;
+        let capture = evidence(&receiver).await;
+        let Arrival::Head { raw, why: told } = &capture.arrival else { panic!("{capture:?}") };
+        assert!(told.contains(why), "{told}");
+        assert_eq!(raw.as_ref().unwrap().bytes, bytes);
+        assert_eq!(capture.status.map(|status| status.as_u16()), status);
+        assert!(capture.verdict.failed(Subject::Connection));
+        assert_eq!(receiver.counts().failed, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_breaks_off_and_a_connection_closed_unused_are_captures() {
+    let receiver = MockReceiver::start().await.unwrap();
+    let mut stream = TcpStream::connect(receiver.address()).await.unwrap();
+    stream.write_all(b"POST / HTTP/1.1\r\nHo").await.unwrap();
+    drop(stream);
+    let capture = evidence(&receiver).await;
+    assert!(
+        matches!(&capture.arrival, Arrival::Head { why, .. } if why.contains("before its end")),
+        "{capture:?}"
+    );
+
+    receiver.reset();
+    drop(TcpStream::connect(receiver.address()).await.unwrap());
+    let capture = evidence(&receiver).await;
+    assert!(matches!(capture.arrival, Arrival::Unused), "{capture:?}");
+    assert!(capture.verdict.passed(), "it may be what was wanted");
+    assert_eq!((receiver.counts().received, receiver.counts().without_request), (0, 1));
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_large_is_refused_and_told() {
+    let receiver = MockReceiver::start().await.unwrap();
+    let long = "x".repeat(receiver::server::MAX_HEAD);
+    let answer = exchange(&receiver, &format!("GET / HTTP/1.1\r\nX-Long: {long}\r\n\r\n")).await;
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+    let capture = evidence(&receiver).await;
+    assert!(
+        matches!(&capture.arrival, Arrival::Head { why, .. } if why.contains("more than 65536 bytes")),
+        "{capture:?}"
+    );
+}
+
+#[tokio::test]
+async fn the_rest_of_a_body_that_was_too_large_is_not_taken_for_a_request() {
+    let receiver = MockReceiver::builder().max_body(10).start().await.unwrap();
+    exchange(&receiver, &post(JSON, &"x".repeat(100_000))).await;
+    let captures = receiver.wait_for(1, LIMIT).await.unwrap();
+    assert_eq!(captures.len(), 1, "{captures:?}");
+}
+
+#[tokio::test]
+async fn a_connection_that_is_used_again_is_known_by_its_number() {
+    let receiver = MockReceiver::start().await.unwrap();
+    let mut stream = TcpStream::connect(receiver.address()).await.unwrap();
+    for turn in 1..=3 {
+        let request = format!("POST / HTTP/1.1\r\nhost: a\r\n{JSON}content-length: 2\r\n\r\n{{}}");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let captures = receiver.wait_for(turn, LIMIT).await.unwrap();
+        let request = captures.last().unwrap().request().unwrap();
+        assert_eq!((u64::from(request.turn), request.connection.number), (turn, 1));
+        // The answer is read, so that the next request is not pipelined.
+        let mut answer = [0; 4096];
+        assert!(stream.read(&mut answer).await.unwrap() > 0);
+    }
+}
