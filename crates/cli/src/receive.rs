@@ -43,7 +43,7 @@ pub(crate) async fn receive(arguments: Box<Receive>) -> Result<ExitCode, Failure
     let receiver = builder.start().await.map_err(|error| Failure::cannot_run(format!("error: {error}")))?;
     if let Some(export) = arguments.captures.export {
         earlier.play(&receiver);
-        return files::export(&receiver, export);
+        return files::export(&receiver, &arguments.listen, export);
     }
     files::write_trust(&receiver, &arguments.tls)?;
     announce(&receiver, &arguments, &checks)?;
@@ -65,7 +65,11 @@ pub(crate) async fn receive(arguments: Box<Receive>) -> Result<ExitCode, Failure
 
 /// Says where to point a sender and where to look: on the terminal, as a line of JSON, in a file.
 fn announce(receiver: &MockReceiver, arguments: &Receive, checks: &str) -> Result<(), Failure> {
-    let ready = json!({ "receiver": receiver.url() }).to_string();
+    let inspector = receiver.inspector_url();
+    let ready = match &inspector {
+        Some(inspector) => json!({ "receiver": receiver.url(), "inspector": inspector }).to_string(),
+        None => json!({ "receiver": receiver.url() }).to_string(),
+    };
     if let Some(path) = &arguments.script.ready_file {
         files::write_whole(path, &format!("{ready}\n"))?;
     }
@@ -74,6 +78,9 @@ fn announce(receiver: &MockReceiver, arguments: &Receive, checks: &str) -> Resul
         return Ok(());
     }
     show::println(&format!("listening on {} (Ctrl-C ends)", receiver.url()));
+    if let Some(inspector) = inspector {
+        show::println(&format!("inspector  {inspector}"));
+    }
     show::println(&format!("checking {checks}"));
     for (rule, number) in receiver.faults().0.iter().zip(1..) {
         let pairs: Vec<_> = rule.pairs().into_iter().map(|(name, value)| pair(&name, &value)).collect();

@@ -169,6 +169,8 @@ struct Log {
     counts: Counts,
     /// The number of the latest capture.
     latest: u64,
+    /// How often all were forgotten.
+    epoch: u64,
 }
 
 /// How much came, also what is no longer kept.
@@ -273,9 +275,14 @@ impl Captures {
     /// Forgets all of them, and what was counted; numbers go on.
     pub fn clear(&self) {
         let mut log = self.log();
-        *log = Log { latest: log.latest, ..Log::default() };
+        *log = Log { latest: log.latest, epoch: log.epoch + 1, ..Log::default() };
         drop(log);
         self.tell();
+    }
+
+    /// How often all of them were forgotten.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.log().epoch
     }
 
     /// Waits until something changed after `look` gave nothing, and looks again, until `limit`. Cancel safe.

@@ -42,6 +42,8 @@ pub mod expect;
 mod clock;
 pub mod server;
 
+pub mod inspector;
+
 pub mod mock;
 pub mod scenario;
 

@@ -24,6 +24,7 @@ pub struct MockReceiver {
     client: Option<String>,
     captures: Captures,
     desk: Arc<Desk>,
+    inspector: Option<SocketAddr>,
     _running: Running,
 }
 
@@ -60,6 +61,12 @@ impl MockReceiver {
     pub fn url(&self) -> String {
         let scheme = if self.secure { "https" } else { "http" };
         format!("{scheme}://{}/", self.address)
+    }
+
+    /// The URL of its inspector, if it has one.
+    #[must_use]
+    pub fn inspector_url(&self) -> Option<String> {
+        self.inspector.map(|address| format!("http://{address}/"))
     }
 
     /// The authority to trust, as PEM, if its certificate was made at start.

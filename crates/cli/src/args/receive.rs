@@ -15,6 +15,9 @@ pub(crate) struct Receive {
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub(crate) listen: String,
+    /// Show what comes on a page, live, and answer its API; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, require_equals = true, default_missing_value = "127.0.0.1:8081")]
+    pub(crate) inspect: Option<String>,
     /// Checks and faults from a TOML file; flags come on top
     #[arg(long, value_name = "FILE")]
     pub(crate) scenario: Option<PathBuf>,

@@ -100,17 +100,18 @@ impl Recorder {
     }
 }
 
-pub(super) fn export(receiver: &MockReceiver, kind: Export) -> Result<ExitCode, Failure> {
+pub(super) fn export(receiver: &MockReceiver, listen: &str, kind: Export) -> Result<ExitCode, Failure> {
     let captures = receiver.captures();
-    let url = receiver.url();
     match kind {
         Export::Curl => {
-            for command in captures.iter().filter_map(|capture| export::curl(capture, &url)) {
+            for command in
+                captures.iter().filter_map(|capture| export::curl(capture, &format!("http://{listen}")))
+            {
                 show::println(&command);
             }
         }
         Export::Har => {
-            let har = export::har(captures.iter().map(|capture| &**capture), &receiver.address().to_string());
+            let har = export::har(captures.iter().map(|capture| &**capture), listen);
             show::println(&format!("{har:#}"));
         }
         Export::Json => {

@@ -15,11 +15,17 @@ use crate::args::receive::{CheckArguments, Receive, TlsArguments};
 use crate::exit::Failure;
 use crate::target;
 
+/// An export takes nothing in, so it leaves the port to whoever has it.
+const NOWHERE: &str = "127.0.0.1:0";
+
 pub(super) fn builder(arguments: &Receive) -> Result<Builder, Failure> {
     let mut builder = MockReceiver::builder()
-        .listen(&arguments.listen)
+        .listen(if arguments.captures.export.is_some() { NOWHERE } else { &arguments.listen })
         .keep(arguments.captures.keep)
         .field_names(field_names(&arguments.checks)?);
+    if let Some(address) = &arguments.inspect {
+        builder = builder.inspect(address);
+    }
     if let Some(path) = &arguments.scenario {
         let text = String::from_utf8(read(path)?)
             .map_err(|_| Failure::wrong_input(format!("error: {}: it is not UTF-8", path.display())))?;

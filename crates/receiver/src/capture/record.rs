@@ -186,11 +186,25 @@ impl Record {
         self
     }
 
-    /// Leaves out what a list does not show: header fields, body and raw bytes.
+    /// Leaves out what a list does not show: header fields, body, raw bytes, and checks with nothing to tell.
     #[must_use]
     pub fn in_short(mut self) -> Self {
         (self.headers, self.body, self.body_base64) = (Vec::new(), None, None);
+        self.checks.retain(|check| !check.problems.is_empty());
         self.without_raw()
+    }
+
+    /// When it came, in seconds since 1970.
+    #[must_use]
+    pub const fn at(&self) -> f64 {
+        self.at
+    }
+
+    /// The texts that somebody may search for.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        let headers = self.headers.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
+        let others = [self.body.as_deref(), self.why.as_deref(), self.webhook_id.as_deref()];
+        headers.chain(others.into_iter().flatten())
     }
 
     /// One line of JSON.

@@ -16,6 +16,7 @@ use crate::check::signature::Signing;
 use crate::check::{Checks, Strictness};
 use crate::clock::{Tasks, Thread};
 use crate::fault::{MAX_RULES, Rule};
+use crate::inspector;
 use crate::server::tls::made::{Flaw, Made};
 use crate::server::tls::{self, Identity, IdentityError};
 use crate::server::{self, Desk, Limits, OnCapture};
@@ -34,6 +35,7 @@ pub struct Builder {
     rules: Vec<Rule>,
     seed: u64,
     keep: usize,
+    inspect: Option<String>,
     on_capture: Option<OnCapture>,
 }
 
@@ -69,6 +71,7 @@ impl Builder {
             rules: Vec::new(),
             seed: 0,
             keep: MAX_CAPTURES,
+            inspect: None,
             on_capture: None,
         }
     }
@@ -196,6 +199,13 @@ impl Builder {
         self
     }
 
+    /// Has an inspector on this address, `host:port`; port 0 takes a free one.
+    #[must_use]
+    pub fn inspect(mut self, address: &str) -> Self {
+        self.inspect = Some(address.to_owned());
+        self
+    }
+
     /// Keeps at most so many captures; the oldest are dropped first, and counted.
     #[must_use]
     pub const fn keep(mut self, captures: usize) -> Self {
@@ -218,16 +228,13 @@ impl Builder {
     /// Starts it on the runtime that this is called on. It listens when this returns.
     ///
     /// # Errors
-    /// If the address cannot be listened on.
+    /// If an address cannot be listened on.
     pub async fn start(self) -> Result<MockReceiver, StartError> {
-        let bound = match TcpListener::bind(&self.listen).await {
-            Ok(listener) => listener.local_addr().map(|address| (listener, address)),
-            Err(error) => Err(error),
-        };
-        let (listener, address) = bound.map_err(|error| StartError { listen: self.listen.clone(), error })?;
-        self.run(address, |acceptor, desk| {
+        let listeners = Listeners::bind(&self.listen, self.inspect.as_deref())?;
+        self.run(listeners, |listeners, served| {
             let mut tasks = Tasks::default();
-            tasks.run(server::serve(listener, acceptor, desk));
+            let (listener, inspector) = listeners.into_tokio()?;
+            served.run(listener, inspector, &mut tasks);
             Ok(Running::Tasks { _tasks: tasks })
         })
     }
@@ -235,39 +242,86 @@ impl Builder {
     /// Starts it on a thread of its own, for a test without a runtime. It listens when this returns.
     ///
     /// # Errors
-    /// If the address cannot be listened on, or the system gives no thread.
+    /// If an address cannot be listened on, or the system gives no thread.
     pub fn start_blocking(self) -> Result<MockReceiver, StartError> {
-        let failed = |error| StartError { listen: self.listen.clone(), error };
-        let listener = std::net::TcpListener::bind(&self.listen).map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        listener.set_nonblocking(true).map_err(failed)?;
-        self.run(address, |acceptor, desk| {
-            let start = move || TcpListener::from_std(listener);
-            let thread = Thread::run(start, move |listener| server::serve(listener, acceptor, desk));
+        let listeners = Listeners::bind(&self.listen, self.inspect.as_deref())?;
+        self.run(listeners, |listeners, served| {
+            let start = move || listeners.into_tokio();
+            let thread = Thread::run(start, move |(listener, inspector)| async move {
+                let mut tasks = Tasks::default();
+                served.run(listener, inspector, &mut tasks);
+                tasks.ended().await;
+            });
             thread.map(|thread| Running::Thread { _thread: thread })
         })
     }
 
     fn run(
         self,
-        address: SocketAddr,
-        run: impl FnOnce(Option<TlsAcceptor>, Arc<Desk>) -> io::Result<Running>,
+        listeners: Listeners,
+        run: impl FnOnce(Listeners, Served) -> io::Result<Running>,
     ) -> Result<MockReceiver, StartError> {
         let captures = Captures::keeping(self.keep);
         let faults = (self.rules, self.seed);
         let desk = Arc::new(Desk::new(self.checks, self.limits, captures.clone(), self.on_capture, faults));
+        let (address, inspector) =
+            (listeners.address, listeners.inspector.as_ref().map(|(_, address)| *address));
         let secure = self.tls.is_some();
-        let running = run(self.tls.map(|identity| identity.acceptor()), Arc::clone(&desk));
-        let running = running.map_err(|error| StartError { listen: self.listen, error })?;
-        Ok(MockReceiver {
-            address,
-            secure,
-            ca: self.ca,
-            client: self.client,
-            captures,
-            desk,
-            _running: running,
-        })
+        let acceptor = self.tls.map(|identity| identity.acceptor());
+        let served = Served { acceptor, desk: Arc::clone(&desk), captures: captures.clone(), address };
+        let running = run(listeners, served).map_err(|error| StartError { listen: self.listen, error })?;
+        let (ca, client) = (self.ca, self.client);
+        Ok(MockReceiver { address, secure, ca, client, captures, desk, inspector, _running: running })
+    }
+}
+
+/// How many connections wait to be accepted at most; the system may allow fewer.
+const BACKLOG: i32 = 4096;
+
+/// The sockets of a receiver, before they belong to a runtime.
+struct Listeners {
+    listener: std::net::TcpListener,
+    address: SocketAddr,
+    inspector: Option<(std::net::TcpListener, SocketAddr)>,
+}
+
+impl Listeners {
+    fn bind(listen: &str, inspect: Option<&str>) -> Result<Self, StartError> {
+        let (listener, address) = bound(listen)?;
+        Ok(Self { listener, address, inspector: inspect.map(bound).transpose()? })
+    }
+
+    fn into_tokio(self) -> io::Result<(TcpListener, Option<TcpListener>)> {
+        let inspector = self.inspector.map(|(listener, _)| TcpListener::from_std(listener)).transpose()?;
+        Ok((TcpListener::from_std(self.listener)?, inspector))
+    }
+}
+
+fn bound(listen: &str) -> Result<(std::net::TcpListener, SocketAddr), StartError> {
+    let failed = |error| StartError { listen: listen.to_owned(), error };
+    let listener = std::net::TcpListener::bind(listen).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    // The standard library lets 128 connections wait, which a burst of a load test overruns.
+    rustix::net::listen(&listener, BACKLOG).map_err(|error| failed(error.into()))?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+/// What the sockets serve.
+struct Served {
+    acceptor: Option<TlsAcceptor>,
+    desk: Arc<Desk>,
+    captures: Captures,
+    address: SocketAddr,
+}
+
+impl Served {
+    fn run(self, listener: TcpListener, inspector: Option<TcpListener>, tasks: &mut Tasks) {
+        if let Some(inspector) = inspector {
+            let receiver = (self.acceptor.is_some(), self.address);
+            tasks.run(inspector::serve(inspector, self.captures, Arc::clone(&self.desk), receiver));
+        }
+        tasks.run(server::serve(listener, self.acceptor, self.desk));
     }
 }
 

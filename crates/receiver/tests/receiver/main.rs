@@ -5,6 +5,7 @@
 mod evidence;
 mod expectations;
 mod faults;
+mod inspector;
 mod tls;
 
 use std::time::Duration;

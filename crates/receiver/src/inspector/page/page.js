@@ -1,0 +1,307 @@
+// The page: takes what comes, keeps what is shown in the address, and listens to the keys.
+
+import { VirtualList, captureRow, element, eventRow, judged } from "./list.js";
+import { show } from "./detail.js";
+
+const MOST = 10_000;
+const $ = (id) => document.getElementById(id);
+const list = new VirtualList($("list"), $("rows"));
+
+const state = {
+  captures: [], // oldest first
+  waiting: [], // what came while paused
+  view: [], // what is listed, newest first: captures, or groups of them
+  counts: {},
+  found: null, // numbers in which the search text was found, or null
+  selected: null,
+  following: true,
+  paused: false,
+  group: false,
+  verdict: "",
+  q: "",
+};
+
+// ---- the address: #n=7&v=failed&q=text&g=1 ----
+
+function readAddress() {
+  const parts = new URLSearchParams(location.hash.slice(1));
+  const number = Number.parseInt(parts.get("n") ?? "", 10);
+  state.selected = Number.isSafeInteger(number) ? number : null;
+  state.following = state.selected === null;
+  state.verdict = parts.get("v") ?? "";
+  state.q = parts.get("q") ?? "";
+  state.group = parts.get("g") === "1";
+  $("verdict").value = state.verdict;
+  $("search").value = state.q;
+}
+
+function writeAddress() {
+  const parts = new URLSearchParams();
+  if (state.selected !== null && !state.following) parts.set("n", state.selected);
+  if (state.verdict) parts.set("v", state.verdict);
+  if (state.q) parts.set("q", state.q);
+  if (state.group) parts.set("g", "1");
+  const hash = parts.toString();
+  history.replaceState(null, "", hash ? `#${hash}` : location.pathname);
+}
+
+// ---- what is listed ----
+
+function wanted(capture) {
+  if (state.verdict && judged(capture) !== state.verdict) return false;
+  return state.found === null || state.found.has(capture.number);
+}
+
+function groups(captures) {
+  const byEvent = new Map();
+  for (const capture of captures) {
+    const key = capture.event ?? null;
+    if (!byEvent.has(key)) byEvent.set(key, { id: key, updates: [] });
+    byEvent.get(key).updates.push(capture);
+  }
+  const latest = (group) => group.updates.at(-1).number;
+  return [...byEvent.values()].sort((a, b) => latest(b) - latest(a));
+}
+
+function draw() {
+  const shown = state.captures.filter(wanted);
+  state.view = state.group ? groups(shown) : shown.reverse();
+  if (state.following && shown.length > 0) {
+    const newest = state.group ? state.view[0].updates.at(-1) : state.view[0];
+    select(newest.number, false);
+  }
+  list.show(state.view.length, row);
+  if (state.following) $("list").scrollTop = 0;
+  const { received = 0, failed = 0, passed = 0, without_request: without = 0, dropped = 0 } = state.counts;
+  const parts = [`${received} received`, `${passed} verified`, `${failed} failed`];
+  if (without) parts.push(`${without} without a request`);
+  if (dropped) parts.push(`${dropped} dropped`);
+  if (state.view.length !== state.captures.length && !state.group) parts.push(`${state.view.length} shown`);
+  if (state.paused) parts.push(`paused, ${state.waiting.length} wait`);
+  $("counts").textContent = parts.join(" · ");
+  $("follow").textContent = state.following ? "Following newest" : "Follow newest";
+  for (const [id, on] of [["follow", state.following], ["pause", state.paused], ["group", state.group]]) $(id).setAttribute("aria-pressed", String(on));
+  $("pause").textContent = state.paused ? "Go on" : "Pause";
+  if (state.captures.length === 0 && state.selected === null) {
+    $("detail").replaceChildren(element("p", "empty", "Nothing came yet. Point a sender at the receiver's URL above."));
+  }
+}
+
+function row(index) {
+  const item = state.view[index];
+  const made = state.group ? eventRow(item, state.selected, (number) => choose(number, true)) : captureRow(item);
+  const number = state.group ? item.updates.at(-1).number : item.number;
+  const selected = state.group ? item.updates.some((update) => update.number === state.selected) : number === state.selected;
+  made.setAttribute("aria-selected", String(selected));
+  made.id = `row-${number}`;
+  if (selected) $("list").setAttribute("aria-activedescendant", made.id);
+  made.addEventListener("click", () => choose(number, true));
+  return made;
+}
+
+// ---- what is selected ----
+
+// By hand: that stops following.
+function choose(number, read) {
+  state.following = false;
+  select(number, true);
+  if (read) document.body.classList.add("reading");
+  draw();
+}
+
+let asked = 0;
+
+async function select(number, force) {
+  if (number === state.selected && !force && $("detail").dataset.number === String(number)) return;
+  state.selected = number;
+  writeAddress();
+  asked += 1;
+  const mine = asked;
+  try {
+    const record = await fetchJson(`/api/captures/${number}`);
+    const before = state.captures.findLast((capture) => capture.number < number && record.event && capture.event === record.event && capture.kind === "request");
+    const previous = before ? await fetchJson(`/api/captures/${before.number}`).catch(() => null) : null;
+    if (mine !== asked) return;
+    show($("detail"), record, previous, actions(record));
+    $("detail").dataset.number = String(number);
+  } catch (error) {
+    if (mine === asked) $("detail").replaceChildren(element("p", "empty", `#${number}: ${error.message}`));
+  }
+}
+
+async function fetchJson(path) {
+  const answer = await fetch(path);
+  const body = await answer.json();
+  if (!answer.ok) throw new Error(body.error ?? answer.statusText);
+  return body;
+}
+
+function actions(record) {
+  const back = ["← List", "back", () => { document.body.classList.remove("reading"); $("list").focus(); }];
+  if (record.kind !== "request") return [back];
+  const save = (kind) => () => { location.assign(`/api/captures/${record.number}/${kind}`); };
+  return [back, ["Copy as curl", "copy", () => copy(record.number)], ["HAR", "", save("har")], ["JSON", "", save("json")]];
+}
+
+async function copy(number) {
+  const command = await (await fetch(`/api/captures/${number}/curl`)).text();
+  let word = "Copied";
+  try {
+    await navigator.clipboard.writeText(command);
+  } catch {
+    // Without the right to the clipboard the command is shown, to be copied by hand.
+    const box = element("pre", "", command);
+    $("detail").querySelector(".actions").after(box);
+    getSelection().selectAllChildren(box);
+    word = "Marked below";
+  }
+  const button = $("copy");
+  if (button) button.textContent = word;
+}
+
+// ---- what comes ----
+
+function take(captures) {
+  state.captures.push(...captures);
+  if (state.captures.length > MOST) state.captures.splice(0, state.captures.length - MOST);
+  if (state.q) search();
+}
+
+function listen() {
+  const source = new EventSource("/api/stream");
+  source.addEventListener("open", () => { $("link").textContent = ""; $("link").className = ""; });
+  source.addEventListener("error", () => { $("link").textContent = "connection lost, trying again"; $("link").className = "lost"; });
+  source.addEventListener("captures", (event) => {
+    const { captures, counts } = JSON.parse(event.data);
+    const last = (state.waiting.at(-1) ?? state.captures.at(-1))?.number ?? 0;
+    const fresh = captures.filter((capture) => capture.number > last);
+    state.counts = counts;
+    if (state.paused) state.waiting = [...state.waiting, ...fresh].slice(-MOST);
+    else take(fresh);
+    draw();
+  });
+  source.addEventListener("cleared", (event) => {
+    Object.assign(state, { captures: [], waiting: [], selected: null, following: true, counts: JSON.parse(event.data) });
+    document.body.classList.remove("reading");
+    delete $("detail").dataset.number;
+    writeAddress();
+    draw();
+  });
+}
+
+let searching = 0;
+
+async function search() {
+  searching += 1;
+  const mine = searching;
+  if (!state.q) {
+    state.found = null;
+  } else {
+    const found = new Set();
+    let after = 0;
+    for (let more = true; more;) {
+      const answer = await fetchJson(`/api/captures?limit=1000&after=${after}&q=${encodeURIComponent(state.q)}`);
+      if (mine !== searching) return;
+      for (const capture of answer.captures) found.add(capture.number);
+      more = answer.more;
+      after = answer.captures.at(-1)?.number ?? after;
+    }
+    state.found = found;
+  }
+  draw();
+}
+
+// ---- by hand ----
+
+function move(step) {
+  if (state.view.length === 0) return;
+  const of = (item) => (state.group ? item.updates : [item]);
+  const at = state.view.findIndex((item) => of(item).some((capture) => capture.number === state.selected));
+  const next = Math.min(state.view.length - 1, Math.max(0, at + step));
+  choose(of(state.view[next]).at(-1).number, false);
+  list.reveal(next);
+}
+
+function follow() {
+  state.following = !state.following;
+  writeAddress();
+  draw();
+}
+
+function pause() {
+  state.paused = !state.paused;
+  if (!state.paused) { take(state.waiting); state.waiting = []; }
+  draw();
+}
+
+function group() {
+  state.group = !state.group;
+  writeAddress();
+  draw();
+}
+
+async function rules() {
+  const { rules: written } = await fetchJson("/api/faults");
+  const line = (rule) => Object.entries(rule).map(([name, value]) => (value === "" ? name : `${name}=${value}`)).join(",");
+  $("rules-text").value = written.map(line).join("\n");
+  $("rules-error").textContent = "";
+  $("rules").showModal();
+}
+
+async function applyRules() {
+  const lines = $("rules-text").value.split("\n").map((line) => line.trim()).filter((line) => line);
+  const answer = await fetch("/api/faults", { method: "PUT", headers: { "content-type": "application/json" }, body: JSON.stringify({ rules: lines }) });
+  if (answer.ok) $("rules").close();
+  else $("rules-error").textContent = (await answer.json()).error;
+}
+
+const KEYS = {
+  j: () => move(1), ArrowDown: () => move(1), k: () => move(-1), ArrowUp: () => move(-1),
+  "/": () => $("search").focus(), f: follow, p: pause, g: group, "?": () => $("keys").showModal(),
+  c: () => { if (state.selected !== null) copy(state.selected); },
+  Enter: () => { document.body.classList.add("reading"); $("detail").focus(); },
+  Escape: () => { document.body.classList.remove("reading"); $("list").focus(); },
+};
+
+document.addEventListener("keydown", (event) => {
+  const { target, key } = event;
+  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+  if (target.matches("input, textarea, select")) {
+    if (key === "Escape") { target.blur(); $("list").focus(); }
+    return;
+  }
+  const ownKeys = target.matches("button, summary, a") && (key === "Enter" || key === " ");
+  const reading = $("detail").contains(target) && key.startsWith("Arrow");
+  if (!KEYS[key] || ownKeys || reading) return;
+  event.preventDefault();
+  KEYS[key]();
+});
+
+let typing;
+$("search").addEventListener("input", () => {
+  clearTimeout(typing);
+  typing = setTimeout(() => { state.q = $("search").value; writeAddress(); search(); }, 150);
+});
+$("verdict").addEventListener("change", () => { state.verdict = $("verdict").value; writeAddress(); draw(); });
+$("follow").addEventListener("click", follow);
+$("pause").addEventListener("click", pause);
+$("group").addEventListener("click", group);
+$("help").addEventListener("click", () => $("keys").showModal());
+$("faults").addEventListener("click", rules);
+$("rules-apply").addEventListener("click", applyRules);
+$("rules-close").addEventListener("click", () => $("rules").close());
+$("clear").addEventListener("click", () => fetch("/api/reset", { method: "POST" }));
+$("export").addEventListener("toggle", () => {
+  const query = new URLSearchParams();
+  if (state.q) query.set("q", state.q);
+  if (["failed", "noted", "passed"].includes(state.verdict)) query.set("verdict", state.verdict);
+  for (const link of $("export").querySelectorAll("a")) link.href = `/api/export/${link.dataset.as}?${query}`;
+});
+addEventListener("hashchange", () => { readAddress(); search(); if (state.selected !== null) select(state.selected, true); });
+
+readAddress();
+draw();
+if (state.selected !== null) { select(state.selected, true); document.body.classList.add("reading"); }
+if (state.q) search();
+listen();
+fetchJson("/api/captures?limit=0").then(({ receiver }) => { $("where").textContent = receiver; document.title = `Inspector ${receiver}`; }).catch(() => {});
