@@ -5,6 +5,7 @@ import { WORDS, clock, element, judged, plain, summary } from "./list.js";
 const LONG = 2000;
 const MANY = 200;
 const RAW = 64 * 1024;
+const FEW = 8;
 
 // A number as it was written: reading it as a number could change it.
 class Literal {
@@ -97,13 +98,20 @@ function checks(record) {
     const [cls, word] = marks[check.result] ?? ["", check.result];
     const item = element("li", "", element("strong", "", check.check), " ", element("span", cls, word));
     if (check.reason) item.append(element("span", "faint", `: ${plain(check.reason)}`));
-    if (check.problems?.length) {
-      item.append(element("ul", "", ...check.problems.map((problem) => element(
-        "li", "", element("strong", "", plain(problem.what)), `: expected ${plain(problem.expected)}, got ${plain(problem.got).slice(0, LONG)}`))));
-    }
+    if (check.problems?.length) item.append(...problems(check.problems));
     list.append(item);
   }
   return list;
+}
+
+// The first few problems; the others when they are asked for.
+function problems(all) {
+  const line = (problem) => element(
+    "li", "", element("strong", "", plain(problem.what).slice(0, LONG)), `: expected ${plain(problem.expected)}, got ${plain(problem.got).slice(0, LONG)}`);
+  const few = element("ul", "", ...all.slice(0, FEW).map(line));
+  if (all.length <= FEW) return [few];
+  const rest = element("details", "", element("summary", "faint", `and ${all.length - FEW} more like these`), element("ul", "", ...all.slice(FEW).map(line)));
+  return [few, rest];
 }
 
 function table(cls, rows) {

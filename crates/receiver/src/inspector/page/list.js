@@ -70,7 +70,7 @@ export function eventRow(group, selected, choose) {
   const first = element(
     "p", "",
     element("span", "grow id", plain(group.id ?? "(no event)").slice(0, 200)),
-    element("span", "faint", `${group.updates.length} updates`),
+    element("span", "faint", group.updates.length === 1 ? "1 update" : `${group.updates.length} updates`),
     element("span", "word", verdict === "failed" ? WORDS.failed : WORDS.passed),
   );
   const second = element("p", "");
