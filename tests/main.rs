@@ -8,6 +8,7 @@ mod form;
 mod harness;
 mod hostile;
 mod program;
+mod receive;
 mod serve;
 mod server;
 mod tls;

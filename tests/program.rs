@@ -3,12 +3,12 @@
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
-use receiver::MockReceiver;
+use receiver::{MockReceiver, Rule};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_fusion-webhook");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_fusion-webhook");
 
 /// Runs the program with `input` on its standard input, without blocking the receivers of the test.
-async fn run(arguments: &[&str], input: &str) -> (i32, String, String) {
+pub(crate) async fn run(arguments: &[&str], input: &str) -> (i32, String, String) {
     let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
     let input = input.to_owned();
     let work = move || -> Output {
@@ -119,20 +119,17 @@ async fn a_broken_body_can_be_sent_to_see_what_the_receiver_says() {
 
 #[tokio::test]
 async fn a_receiver_that_comes_back_is_waited_for() {
-    use wiremock::matchers::any;
-    use wiremock::{Mock, MockServer, ResponseTemplate};
-    let server = MockServer::start().await;
-    Mock::given(any()).respond_with(ResponseTemplate::new(500)).up_to_n_times(1).mount(&server).await;
-    Mock::given(any()).respond_with(ResponseTemplate::new(200)).mount(&server).await;
-    let (code, printed, _) =
-        run(&["send", "--retry-for", "20s", "--url", &server.uri()], payload::SAMPLE).await;
+    let faulty =
+        async |rule| MockReceiver::builder().fault(Rule::parse(rule).unwrap()).start().await.unwrap();
+    let ill = faulty("status=500,first=1").await;
+    let (code, printed, _) = run(&["send", "--retry-for", "20s", "--url", &ill.url()], payload::SAMPLE).await;
     assert_eq!(code, 0, "{printed}");
     assert!(printed.contains("↻") && printed.contains("attempt 2"), "{printed}");
+    assert_eq!(ill.counts().failed, 0, "a fault is not held against the sender");
 
-    let gone = MockServer::start().await;
-    Mock::given(any()).respond_with(ResponseTemplate::new(410)).mount(&gone).await;
+    let gone = faulty("status=410").await;
     let (code, printed, _) =
-        run(&["send", "--retry-for", "20s", "--url", &gone.uri()], payload::SAMPLE).await;
+        run(&["send", "--retry-for", "20s", "--url", &gone.url()], payload::SAMPLE).await;
     assert_eq!(code, 1);
     assert!(printed.contains("gone for good"), "{printed}");
 }

@@ -173,6 +173,11 @@ async fn a_paused_integration_waits_and_the_dead_are_resent() {
     let captures = receiver.wait_for(3, LIMIT).await.unwrap();
     let id = |at: usize| captures[at].request().unwrap().header("webhook-id");
     assert!(id(1).is_some() && id(1) == id(2), "a resend keeps its id");
+    assert!(
+        id(0).is_some_and(|id| id.starts_with("test_")),
+        "a try is no part of the event's life: {:?}",
+        id(0)
+    );
     let (code, printed) = ask(&["integrations", "pause", "nobody"]);
     assert!(
         code == 2 && printed.contains("there is no integration \"nobody\"; there are: siem"),

@@ -1,28 +1,21 @@
 //! The exact bytes of a request, as they stand on the wire.
 
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpListener;
+use receiver::MockReceiver;
 
-use crate::harness::{sample, send};
-use crate::hostile::read_request;
+use crate::harness::{LIMIT, sample, send};
 
 #[tokio::test]
 async fn a_request_reads_as_documented() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let peer = async {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        let text = read_request(&mut stream).await;
-        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.unwrap();
-        text
-    };
-    let (_, text) = tokio::join!(
-        send(&format!("http://{address}/a?b=c"), &[sample()], |draft| {
-            draft.headers.list = "X-Netography: Webhook, X-Empty:, X-Netography: twice".to_owned();
-            draft.username = "u".to_owned();
-        }),
-        peer
-    );
+    let receiver = MockReceiver::start().await.unwrap();
+    let address = receiver.address();
+    send(&format!("http://{address}/a?b=c"), &[sample()], |draft| {
+        draft.headers.list = "X-Netography: Webhook, X-Empty:, X-Netography: twice".to_owned();
+        draft.username = "u".to_owned();
+    })
+    .await;
+    let captures = receiver.wait_for(1, LIMIT).await.unwrap();
+    let raw = captures[0].request().unwrap().raw.clone().unwrap();
+    let text = String::from_utf8(raw.bytes.to_vec()).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     assert_eq!(body.as_bytes(), sample().as_bytes());
     let mut lines: Vec<_> = head.lines().collect();

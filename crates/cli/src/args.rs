@@ -24,6 +24,11 @@ pub(crate) enum Command {
     Send(Box<Send>),
     /// Receive updates, check every request, and say what was found
     Receive(Box<Receive>),
+    /// Try a receiver with what senders and networks do to it, and say what it should do better
+    Certify(Box<Certify>),
+    /// Say how a text is read
+    #[command(subcommand)]
+    Explain(Explain),
     /// Run the server: take updates in over HTTP, keep them on disk, deliver them
     Serve(Box<Serve>),
     /// Say how a running server is
@@ -142,6 +147,35 @@ pub(crate) struct Check {
     /// Print one JSON object a request and nothing else on standard output
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Certify {
+    /// The receiver's URL
+    #[arg(value_name = "URL", conflicts_with_all = ["url", "config"])]
+    pub(crate) receiver: Option<String>,
+    #[command(flatten)]
+    pub(crate) target: TargetArguments,
+    /// Print one JSON object a trial and nothing else on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What is explained.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Explain {
+    /// Every reading of a Headers field, and the one that is used
+    Headers {
+        /// The comma-separated list of 'name: value' pairs
+        #[arg(allow_hyphen_values = true)]
+        text: String,
+    },
+    /// Take an Authorization header apart, without showing the password
+    Authorization {
+        /// The header's value, or the whole line; - reads it from standard input, which keeps it out of the process list
+        #[arg(allow_hyphen_values = true)]
+        value: String,
+    },
 }
 
 #[derive(Args, Debug)]

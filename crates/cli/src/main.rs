@@ -4,10 +4,12 @@
 
 mod args;
 mod ask;
+mod certify;
 mod check;
 mod clock;
 mod demo;
 mod exit;
+mod explain;
 mod input;
 mod operate;
 mod receive;
@@ -38,6 +40,8 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Send(send) if send.server.is_some() => send::hand_over(&send),
         Command::Send(send) => runtime()?.block_on(send::send(send)),
         Command::Receive(receive) => runtime()?.block_on(receive::receive(receive)),
+        Command::Certify(certify) => runtime()?.block_on(certify::certify(certify)),
+        Command::Explain(what) => explain::explain(&what),
         Command::Serve(serve) => runtime()?.block_on(serve::serve(serve)),
         Command::Status(server) => operate::status(&server),
         Command::Deliveries(what) => operate::deliveries(what),

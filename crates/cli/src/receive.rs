@@ -37,7 +37,7 @@ pub(crate) async fn receive(arguments: Box<Receive>) -> Result<ExitCode, Failure
         match (quiet, as_json) {
             (true, _) => {}
             (false, true) => show::println(&Record::of(capture, Secrets::Masked).without_raw().line()),
-            (false, false) => print(capture),
+            (false, false) => print::exchange(capture),
         }
     });
     let receiver = builder.start().await.map_err(|error| Failure::cannot_run(format!("error: {error}")))?;

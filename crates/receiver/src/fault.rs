@@ -14,6 +14,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 
 pub use latency::Latency;
@@ -51,8 +52,10 @@ pub enum Fault {
     Reset(Moment),
     /// The answer announces its whole length and stops half-way.
     Truncate,
-    /// The answer never ends: a piece every tenth of a second, until [`MAX_HOLD`].
+    /// The answer never ends: a megabyte at once, and a piece every tenth of a second until [`MAX_HOLD`].
     Endless,
+    /// These bytes in place of an answer, whatever they are; then the connection is closed.
+    Raw(Bytes),
     /// The answer comes a byte at a time, with this pause after each.
     Slow(Duration),
     /// The request is read, and nothing is answered for this time; then the connection is closed.
@@ -270,6 +273,7 @@ impl Fault {
             | Self::Reset(Moment::After | Moment::Answer)
             | Self::Truncate
             | Self::Endless
+            | Self::Raw(_)
             | Self::Slow(_)
             | Self::Silent(_) => Stage::Request,
         }
@@ -295,6 +299,10 @@ impl fmt::Display for Fault {
             Self::Reset(Moment::Answer) => write!(f, "reset within the answer"),
             Self::Truncate => write!(f, "truncated answer"),
             Self::Endless => write!(f, "endless answer"),
+            Self::Raw(bytes) => {
+                let shown = &bytes[..bytes.len().min(60)];
+                write!(f, "raw answer {:?}", String::from_utf8_lossy(shown))
+            }
             Self::Slow(pause) => write!(f, "slow answer, {pause:?} a byte"),
             Self::Silent(hold) => write!(f, "silent for {hold:?}"),
             Self::AcceptOnly(hold) => write!(f, "accepted and not read for {hold:?}"),

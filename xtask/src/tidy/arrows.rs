@@ -129,6 +129,8 @@ const MODULES: &[(&str, &[Arrows])] = &[
             ("store", &["args", "exit", "show"]),
             ("send", &["args", "ask", "exit", "input", "show", "target"]),
             ("receive", &["args", "exit", "show", "target"]),
+            ("certify", &["args", "clock", "exit", "show", "target"]),
+            ("explain", &["args", "exit", "show"]),
             ("serve", &["args", "clock", "exit", "receive", "show"]),
             ("demo", &["args", "clock", "exit", "receive", "show"]),
             ("check", &["args", "clock", "exit", "input", "show", "target"]),

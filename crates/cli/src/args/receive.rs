@@ -85,7 +85,7 @@ pub(crate) struct CheckArguments {
 #[command(next_help_heading = "Faults")]
 pub(crate) struct FaultArguments {
     /// Do this wrong: status=503,retry-after=2 or redirect=URL, reset=before|within|after|answer, truncate, endless,
-    /// slow=TIME, silent=TIME, accept-only=TIME, refuse, delay=TIME (100ms, 100ms..300ms, 200ms~50ms); to which requests:
+    /// raw=TEXT, slow=TIME, silent=TIME, accept-only=TIME, refuse, delay=TIME (100ms, 100ms..300ms, 200ms~50ms); to which requests:
     /// path=, event=, alerttype=, nth=, every=, first=, probability=, per=event, for=TIME. May be repeated, the first that
     /// applies decides
     #[arg(long, value_name = "RULE", value_parser = Rule::parse)]

@@ -1,27 +1,47 @@
-//! What a run looks like on a terminal: one line a capture, and one a thing that is wrong or odd.
+//! What a run looks like on a terminal.
 
 use receiver::Capture;
 use receiver::verdict::Finding;
 
 use crate::show;
 
-/// One line for what came, and one for each thing that is wrong or odd.
+/// One line in and one line out, and one for each thing that is wrong or odd: how webhook listeners show it.
+pub(super) fn exchange(capture: &Capture) {
+    let faint = show::FAINT;
+    let time = show::time(capture.at);
+    show::println(&format!("{faint}{time}{faint:#} --> #{} {}", capture.number, what(capture)));
+    show::println(&format!("{faint}{time}{faint:#} <-- #{} {}", capture.number, answer(capture)));
+    problems(capture);
+}
+
+/// All of it in one line, and one for each thing that is wrong or odd.
 pub(crate) fn print(capture: &Capture) {
-    let (faint, good, bad, odd) = (show::FAINT, show::GOOD, show::BAD, show::ODD);
+    let faint = show::FAINT;
+    let time = show::time(capture.at);
+    show::println(&format!(
+        "{faint}{time}{faint:#} #{} {} {}",
+        capture.number,
+        what(capture),
+        answer(capture)
+    ));
+    problems(capture);
+}
+
+fn answer(capture: &Capture) -> String {
     let (style, word) = match (capture.is_request(), capture.verdict.passed()) {
-        (false, _) => (odd, "no request"),
-        (true, true) => (good, "verified"),
-        (true, false) => (bad, "failed"),
+        (false, _) => (show::ODD, "no request"),
+        (true, true) => (show::GOOD, "verified"),
+        (true, false) => (show::BAD, "failed"),
     };
+    let odd = show::ODD;
     let status = capture.status.map_or_else(|| "---".to_owned(), |status| status.as_u16().to_string());
     let fault =
         capture.fault.as_ref().map(|fault| format!(" {odd}fault: {fault}{odd:#}")).unwrap_or_default();
-    show::println(&format!(
-        "{faint}{}{faint:#} #{} {} {style}{status} {word}{style:#}{fault}",
-        show::time(capture.at),
-        capture.number,
-        what(capture),
-    ));
+    format!("{style}{status} {word}{style:#}{fault}")
+}
+
+fn problems(capture: &Capture) {
+    let (bad, odd) = (show::BAD, show::ODD);
     for check in &capture.verdict.checks {
         let (mark, style) = match check.finding {
             Finding::Failed(_) => ("✗", bad),

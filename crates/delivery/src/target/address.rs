@@ -144,7 +144,7 @@ impl Address {
 
     /// The name that a certificate must be for.
     #[must_use]
-    pub(crate) fn server_name(&self) -> Option<ServerName<'static>> {
+    pub fn server_name(&self) -> Option<ServerName<'static>> {
         ServerName::try_from(self.host.clone()).ok()
     }
 }

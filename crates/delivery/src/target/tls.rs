@@ -136,7 +136,9 @@ impl Tls {
         Ok(Self { config: Arc::new(config), unverified })
     }
 
-    pub(crate) fn config(&self) -> Arc<ClientConfig> {
+    /// The configuration of the TLS library, for whoever writes requests by hand.
+    #[must_use]
+    pub fn config(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.config)
     }
 

@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use delivery::outcome::Outcome;
 use http::StatusCode;
 use payload::Update;
-use sender::message::message;
+use sender::message::test_message;
 use serde_json::{Value, json};
 
 use super::Problem;
@@ -53,7 +53,7 @@ async fn test(portal: &Portal, name: &str) -> Result<Json<Value>, Problem> {
         .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
     let (_, integration) =
         found.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "the integration is gone"))?;
-    let message = message(&sample);
+    let message = test_message(&sample);
     let attempt = portal.client.attempt(&integration.target, &message).await;
     let arrived = matches!(&attempt.outcome, Outcome::Answered(answer) if answer.status.is_success());
     let response = attempt.response.as_ref();

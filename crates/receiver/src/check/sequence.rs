@@ -173,7 +173,7 @@ impl Life {
             (Taken::Yes | Taken::Refused | Taken::Spoilt, Some(status)) => {
                 format!("which was answered {}", status.as_u16())
             }
-            (Taken::Unsure, Some(_)) => "whose answer broke off".to_owned(),
+            (Taken::Unsure, _) => "whose answer may not have arrived".to_owned(),
             (_, None) => "which was not answered".to_owned(),
         };
         let of = |what: &str| format!("{what} of #{}, {answered}", earlier.number);
@@ -334,7 +334,7 @@ mod tests {
             ),
             (
                 &[("start", 1, 10, Unsure), ("start", 1, 10, Yes)],
-                "noted retry: expected an update that is new, got the body of #1, whose answer broke off",
+                "noted retry: expected an update that is new, got the body of #1, whose answer may not have arrived",
             ),
             (
                 &[("start", 1, 10, Spoilt), ("ongoing", 2, 20, Yes)],

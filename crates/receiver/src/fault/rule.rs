@@ -4,12 +4,13 @@
 //! |---|---|
 //! | `path`, `event`, `alerttype` | which requests are counted |
 //! | `nth`, `every`, `first`, `probability`, `per=event`, `for` | which of those are struck, and how long the rule lasts |
-//! | `status` (`retry-after`), `redirect` (`status`), `reset`, `truncate`, `endless`, `slow`, `silent`, `accept-only`, `refuse` | what goes wrong: at most one |
+//! | `status` (`retry-after`), `redirect` (`status`), `reset`, `truncate`, `endless`, `raw`, `slow`, `silent`, `accept-only`, `refuse` | what goes wrong: at most one |
 //! | `delay` | how long the answer is held back |
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 
 use super::{Fault, MAX_HOLD, Moment, Per, Rule, Stage};
@@ -41,6 +42,7 @@ const FAULTS: &[(&str, Make)] = &[
     ("reset", reset),
     ("truncate", |value, _| alone(value, Fault::Truncate)),
     ("endless", |value, _| alone(value, Fault::Endless)),
+    ("raw", |value, _| Ok(Fault::Raw(unescaped(value)?))),
     ("slow", |value, _| {
         Ok(Fault::Slow(if value.is_empty() { Duration::from_millis(100) } else { duration(value)? }))
     }),
@@ -167,6 +169,7 @@ impl Rule {
             }
             Fault::Truncate => pairs.push(("truncate", Some(String::new()))),
             Fault::Endless => pairs.push(("endless", Some(String::new()))),
+            Fault::Raw(bytes) => pairs.push(("raw", Some(escaped(bytes)))),
             Fault::Slow(pause) => pairs.push(("slow", Some(show(*pause)))),
             Fault::Silent(hold) => pairs.push(("silent", Some(show(*hold)))),
             Fault::AcceptOnly(hold) => pairs.push(("accept-only", Some(show(*hold)))),
@@ -260,6 +263,47 @@ fn reset(value: &str, _: &mut Pairs) -> Result<Fault, String> {
     found
         .map(|(_, moment)| Fault::Reset(*moment))
         .ok_or_else(|| format!("{value:?} is none of before, within, after, answer"))
+}
+
+/// Bytes as text: `\\r`, `\\n`, `\\t`, `\\\\` and `\\xNN` stand for what cannot be typed, and `\\x2c` for a comma.
+fn unescaped(text: &str) -> Result<Bytes, String> {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        if byte != b'\\' {
+            bytes.push(byte);
+            continue;
+        }
+        let hex = |digits: &[u8]| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok();
+        let (meant, length) = match rest {
+            [b'r', ..] => (b'\r', 1),
+            [b'n', ..] => (b'\n', 1),
+            [b't', ..] => (b'\t', 1),
+            [b'\\', ..] => (b'\\', 1),
+            [b'x', high, low, ..] if let Some(byte) = hex(&[*high, *low]) => (byte, 3),
+            _ => {
+                return Err(
+                    "a backslash stands before r, n, t, a backslash, or x and two hex digits".to_owned()
+                );
+            }
+        };
+        bytes.push(meant);
+        rest = &rest[length..];
+    }
+    Ok(bytes.into())
+}
+
+fn escaped(bytes: &[u8]) -> String {
+    let shown = |&byte: &u8| match byte {
+        b'\r' => "\\r".to_owned(),
+        b'\n' => "\\n".to_owned(),
+        b'\\' => "\\\\".to_owned(),
+        // A comma ends a pair on the command line.
+        b' '..=b'~' if byte != b',' => char::from(byte).to_string(),
+        _ => format!("\\x{byte:02x}"),
+    };
+    bytes.iter().map(shown).collect()
 }
 
 fn hold(value: &str) -> Result<Duration, String> {

@@ -72,6 +72,7 @@ fn rules_are_written_as_they_are_read() {
         "accept-only=5s,first=1",
         "refuse,for=30s",
         "delay=200ms~50ms",
+        r"raw=HTTP/1.1 200 OK\r\n\r\n\x00\x2c\\=",
     ] {
         let rule = Rule::parse(text).unwrap();
         assert_eq!(Rule::from_pairs(&rule.pairs()).unwrap(), rule, "{text}");
@@ -83,11 +84,11 @@ fn a_rule_that_cannot_be_says_why() {
     for (text, error) in [
         (
             "",
-            ": no such name; there are redirect, status, reset, truncate, endless, slow, silent, accept-only, refuse, path, event, alerttype, nth, every, first, probability, per, for, delay",
+            ": no such name; there are redirect, status, reset, truncate, endless, raw, slow, silent, accept-only, refuse, path, event, alerttype, nth, every, first, probability, per, for, delay",
         ),
         (
             "first=2",
-            "fault: the rule has none; add delay or one of redirect, status, reset, truncate, endless, slow, silent, accept-only, refuse",
+            "fault: the rule has none; add delay or one of redirect, status, reset, truncate, endless, raw, slow, silent, accept-only, refuse",
         ),
         ("status=99", "status: \"99\" is no status from 200 to 599"),
         ("status=503,status=500", "status: it stands twice"),
@@ -99,6 +100,7 @@ fn a_rule_that_cannot_be_says_why() {
         ("redirect=", "redirect: it wants a URL"),
         ("redirect=/,status=304", "redirect: 304 redirects nowhere; take 301, 302, 303, 307 or 308"),
         ("reset=never", "reset: \"never\" is none of before, within, after, answer"),
+        (r"raw=\q", "raw: a backslash stands before r, n, t, a backslash, or x and two hex digits"),
         ("truncate=1", "truncate: it takes no value"),
         (
             "reset=within,event=a",

@@ -6,7 +6,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Response;
+use http::header::CONNECTION;
+use http::{HeaderValue, Response};
 use http_body::{Body, Frame, SizeHint};
 
 use super::tap::Ending;
@@ -18,6 +19,10 @@ const FLUSH: Duration = Duration::from_millis(20);
 
 /// How often an endless answer goes on.
 const ENDLESS_STEP: Duration = Duration::from_millis(100);
+
+/// How much of an endless answer comes at once, in bytes, and how often without a pause.
+const ENDLESS_PIECE: usize = 16 * 1024;
+const ENDLESS_BURST: u32 = 64;
 
 /// Carries a fault out, and gives the answer that is left. An error ends the connection without one.
 pub(super) async fn give(
@@ -40,7 +45,13 @@ pub(super) async fn give(
             Ok(response.map(|body| Answer::stopping(&body)))
         }
         Fault::Truncate => Ok(response.map(|body| Answer::stopping(&body))),
-        Fault::Endless => Ok(response.map(Answer::endless)),
+        Fault::Endless => Ok(response.map(|body| Answer::endless(&body))),
+        Fault::Raw(bytes) => {
+            ending.by_raw(bytes);
+            let mut response = response.map(Answer::whole);
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            Ok(response)
+        }
         Fault::Slow(step) => Ok(response.map(|body| Answer::slow(body, step))),
         Fault::Silent(hold) | Fault::AcceptOnly(hold) => {
             clock::pause(hold).await;
@@ -68,7 +79,7 @@ enum End {
     /// In the middle: with an error, which ends the connection.
     Broken,
     /// Not before so many more pieces.
-    Never { pieces: u32, piece: Bytes },
+    Never { pieces: u32, burst: u32, piece: Bytes },
 }
 
 impl Answer {
@@ -84,10 +95,11 @@ impl Answer {
         Self { piece: half.len(), left: half, step: FLUSH, pause: None, end: End::Broken, announced }
     }
 
-    fn endless(body: Bytes) -> Self {
+    fn endless(body: &Bytes) -> Self {
         let pieces = u32::try_from(MAX_HOLD.as_millis() / ENDLESS_STEP.as_millis()).unwrap_or(u32::MAX);
-        let end = End::Never { pieces, piece: body.clone() };
-        Self { piece: body.len(), left: body, step: ENDLESS_STEP, pause: None, end, announced: None }
+        let piece = Bytes::from(body.repeat(ENDLESS_PIECE / body.len().max(1) + 1));
+        let end = End::Never { pieces, burst: ENDLESS_BURST, piece: piece.clone() };
+        Self { piece: piece.len(), left: piece, step: ENDLESS_STEP, pause: None, end, announced: None }
     }
 
     fn slow(body: Bytes, step: Duration) -> Self {
@@ -102,15 +114,23 @@ impl Answer {
                 End::Whole => return None,
                 End::Broken => return Some(Err(io::Error::other("broken off on purpose"))),
                 End::Never { pieces: 0, .. } => return None,
-                End::Never { pieces, piece } => {
+                End::Never { pieces, piece, .. } => {
                     *pieces -= 1;
                     self.left = piece.clone();
                 }
             }
         }
         let piece = self.left.split_to(self.piece.clamp(1, self.left.len().max(1)).min(self.left.len()));
-        let done = self.left.is_empty() && matches!(self.end, End::Whole);
-        if !self.step.is_zero() && !done {
+        let at_once = match &mut self.end {
+            End::Whole => self.left.is_empty(),
+            End::Broken => false,
+            End::Never { burst, .. } => {
+                let left = *burst > 0;
+                *burst = burst.saturating_sub(1);
+                left
+            }
+        };
+        if !self.step.is_zero() && !at_once {
             self.pause = Some(clock::pause(self.step));
         }
         Some(Ok(Frame::data(piece)))

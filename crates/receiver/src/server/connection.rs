@@ -139,7 +139,7 @@ impl Line {
             .keep_alive_timeout(HEAD_TIMEOUT);
         let line = Arc::clone(&self);
         let service = service_fn(move |request| Arc::clone(&line).answer(request));
-        let stream = TokioIo::new(Tap::new(stream, self.recorder.clone()));
+        let stream = TokioIo::new(Tap::new(stream, self.recorder.clone(), self.ending.clone()));
         let ended = {
             let mut serving = pin!(server.serve_connection(stream, service));
             tokio::select! {

@@ -239,6 +239,7 @@ const fn status_under(fault: &Fault, right: StatusCode) -> Option<StatusCode> {
             Some(right)
         }
         Fault::Reset(Moment::Before | Moment::Within | Moment::After)
+        | Fault::Raw(_)
         | Fault::Silent(_)
         | Fault::AcceptOnly(_)
         | Fault::Refuse => None,
@@ -252,6 +253,8 @@ fn taken(checked: &Checked, struck: Option<&Struck>) -> Taken {
     }
     let Some(struck) = struck else { return Taken::Yes };
     match status_under(&struck.fault, StatusCode::OK) {
+        // What the bytes say is not known here.
+        None if matches!(struck.fault, Fault::Raw(_)) => Taken::Unsure,
         None => Taken::Spoilt,
         Some(status) if !status.is_success() => Taken::Spoilt,
         // An answer that is late or breaks off: one sender takes the status, another waits for the end and gives up.

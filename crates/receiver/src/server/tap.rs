@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -60,12 +60,13 @@ const READ_AHEAD: usize = 4096;
 pub(super) struct Tap<S> {
     stream: S,
     recorder: Recorder,
+    ending: Ending,
     ahead: BytesMut,
 }
 
 impl<S> Tap<S> {
-    pub(super) fn new(stream: S, recorder: Recorder) -> Self {
-        Self { stream, recorder, ahead: BytesMut::new() }
+    pub(super) fn new(stream: S, recorder: Recorder, ending: Ending) -> Self {
+        Self { stream, recorder, ending, ahead: BytesMut::new() }
     }
 }
 
@@ -100,7 +101,17 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let this = &mut *self;
+        let mut raw = this.ending.raw();
+        let Some(left) = raw.as_mut() else {
+            drop(raw);
+            return Pin::new(&mut this.stream).poll_write(context, bytes);
+        };
+        while !left.is_empty() {
+            let written = ready!(Pin::new(&mut this.stream).poll_write(context, left))?;
+            left.advance(written);
+        }
+        Poll::Ready(Ok(bytes.len()))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -112,18 +123,34 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
     }
 }
 
-/// Whether a connection is to end by a reset. Shared by the socket and the service.
+/// How a connection is to end, if not as hyper wants. Shared by the socket, the tap and the service.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Ending(Arc<AtomicBool>);
+pub(super) struct Ending(Arc<End>);
+
+#[derive(Debug, Default)]
+struct End {
+    reset: AtomicBool,
+    /// What is written in place of what hyper writes; once it is there, what hyper writes is dropped.
+    raw: Mutex<Option<Bytes>>,
+}
 
 impl Ending {
     /// From now on the end of the connection is a reset (RST), which the peer sees at once and as an error.
     pub(super) fn by_reset(&self) {
-        self.0.store(true, Ordering::SeqCst);
+        self.0.reset.store(true, Ordering::SeqCst);
     }
 
     pub(super) fn is_reset(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        self.0.reset.load(Ordering::SeqCst)
+    }
+
+    /// From now on these bytes are written, and nothing else.
+    pub(super) fn by_raw(&self, bytes: Bytes) {
+        *self.raw() = Some(bytes);
+    }
+
+    fn raw(&self) -> MutexGuard<'_, Option<Bytes>> {
+        self.0.raw.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,0 +1,236 @@
+//! `receive`, `certify` and `explain` as scripts use them: exit codes, files, and what is printed.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::program::{PROGRAM, run};
+
+/// A receiver in the background of a script, which is told where it is by its ready file.
+struct Background {
+    child: Child,
+    folder: tempfile::TempDir,
+}
+
+impl Background {
+    fn start(arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let child = Command::new(PROGRAM)
+            .args(["receive", "--listen", "127.0.0.1:0", "--ready-file", "ready.json"])
+            .args(arguments)
+            .current_dir(folder.path())
+            .stdout(std::fs::File::create(folder.path().join("out")).unwrap())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .unwrap();
+        Self { child, folder }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    fn text(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    async fn ready(&mut self) -> Value {
+        let ready = self.path("ready.json");
+        while !Path::new(&ready).exists() {
+            assert!(
+                self.child.try_wait().unwrap().is_none(),
+                "it ended before it was ready: {}",
+                self.text("out")
+            );
+            tokio::task::yield_now().await;
+        }
+        serde_json::from_str(&self.text("ready.json")).expect("the file appears whole")
+    }
+
+    async fn url(&mut self) -> String {
+        self.ready().await["receiver"].as_str().unwrap().to_owned()
+    }
+
+    async fn end(mut self) -> (i32, tempfile::TempDir) {
+        let code =
+            tokio::task::spawn_blocking(move || (self.child.wait().unwrap(), self.folder)).await.unwrap();
+        (code.0.code().unwrap(), code.1)
+    }
+}
+
+/// Sends the sample so many times.
+async fn send(url: &str, times: usize, more: &[&str]) -> i32 {
+    let mut last = 0;
+    for _ in 0..times {
+        last = run(&[&["send", "--url", url][..], more].concat(), payload::SAMPLE).await.0;
+    }
+    last
+}
+
+#[tokio::test]
+async fn a_script_learns_by_code_and_report_whether_what_it_expected_came() {
+    let reports = ["--report", "junit=report.xml", "--report", "json=report.json"];
+    for (arguments, sent, credentials, code, said) in [
+        (
+            &["--expect", "2", "--expect-events", "1", "--timeout", "20s"][..],
+            2,
+            true,
+            0,
+            "all that was expected came",
+        ),
+        (&["--expect", "2", "--timeout", "300ms"], 1, true, 1, "not all that was expected came"),
+        (&["--expect", "1", "--timeout", "20s"], 1, false, 0, "all that was expected came"),
+        (
+            &["--expect", "9", "--fail-on-verdict", "--timeout", "20s"],
+            1,
+            false,
+            1,
+            "not all that was expected came",
+        ),
+        (&["--expect-events", "2", "--keep", "1", "--timeout", "300ms"], 2, true, 4, "nobody knows"),
+        (&["--timeout", "300ms"], 1, false, 1, "received 1, verified 0, failed 1"),
+    ] {
+        let mut receiver =
+            Background::start(&[&["--username", "u", "--password", "p"][..], arguments, &reports].concat());
+        let url = receiver.url().await;
+        let known: &[&str] = if credentials { &["--username", "u", "--password", "p"] } else { &[] };
+        send(&url, sent, known).await;
+        let (ended, folder) = receiver.end().await;
+        let text = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+        assert_eq!(ended, code, "{arguments:?}: {}", text("out"));
+        assert!(text("out").contains(said), "{arguments:?}: {}", text("out"));
+        let report: Value = serde_json::from_str(&text("report.json")).unwrap();
+        assert_eq!((&report["met"], &report["unknown"]), (&json!(code == 0), &json!(code == 4)));
+        let junit = text("report.xml");
+        assert!(junit.contains("<testcase name=\"expectations\" classname=\"run\""), "{junit}");
+        assert_eq!(junit.contains("failures=\"0\" errors=\"0\">"), code == 0 && credentials, "{junit}");
+        assert!(!junit.contains("dTpw"), "no secret is in a report");
+    }
+}
+
+#[tokio::test]
+async fn captures_are_recorded_opened_replayed_and_exported() {
+    let mut receiver =
+        Background::start(&["--record", "captures.ndjson", "--expect", "2", "--timeout", "20s", "--json"]);
+    let url = receiver.url().await;
+    send(&url, 2, &["--username", "u", "--password", "p"]).await;
+    let (code, folder) = receiver.end().await;
+    let out = std::fs::read_to_string(folder.path().join("out")).unwrap();
+    assert_eq!(code, 0, "{out}");
+    let lines: Vec<Value> =
+        out.lines().map(|line| serde_json::from_str(line).expect("only JSON lines")).collect();
+    assert!(
+        lines[0]["receiver"].is_string() && lines[1]["number"] == 1 && lines.last().unwrap()["met"] == true
+    );
+
+    let file = folder.path().join("captures.ndjson");
+    let path = file.to_str().unwrap();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "it holds secrets");
+    }
+    // A kill in the middle of a line leaves a part of it.
+    let mut text = std::fs::read_to_string(&file).unwrap();
+    text.push_str("{\"number\":3,\"ki");
+    std::fs::write(&file, text).unwrap();
+    let (code, curl, errors) = run(&["receive", "--open", path, "--export", "curl"], "").await;
+    assert_eq!((code, curl.matches("curl --request 'POST'").count()), (0, 2), "{errors}");
+    assert!(errors.contains("the last line broke off") && curl.contains("Basic ***"), "{errors}");
+    let wrong =
+        ["receive", "--replay-from", path, "--export", "json", "--username", "u", "--password", "other"];
+    let (_, judged, _) = run(&wrong, "").await;
+    let again: Value = serde_json::from_str(judged.lines().next().unwrap()).unwrap();
+    assert_eq!(again["passed"], false, "the checks are those of now: {judged}");
+    let (code, _, errors) = run(&["receive", "--open", "nowhere.ndjson"], "").await;
+    assert!(code == 2 && errors.contains("nowhere.ndjson"), "{errors}");
+}
+
+#[tokio::test]
+async fn a_scenario_and_its_mistakes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("scenario.toml");
+    let path = path.to_str().unwrap();
+    std::fs::write(path, "[checks]\nusername = \"u\"\n[[fault]]\nstatus = 503\nfirst = 1\n").unwrap();
+    let mut receiver = Background::start(&["--scenario", path, "--expect", "2", "--timeout", "20s"]);
+    let url = receiver.url().await;
+    assert_eq!(send(&url, 1, &["--username", "u"]).await, 1);
+    assert_eq!(send(&url, 1, &["--username", "u"]).await, 0);
+    assert_eq!(receiver.end().await.0, 0);
+    std::fs::write(path, "[checks]\nheaders = [\"X Y\"]\n\n[[fault]]\nstatus = 99\n").unwrap();
+    let (code, _, errors) = run(&["receive", "--scenario", path], "").await;
+    assert_eq!(code, 2);
+    assert!(
+        errors.contains("line 2: headers: \"X Y\"") && errors.contains("line 4: fault: status: \"99\""),
+        "{errors}"
+    );
+}
+
+#[tokio::test]
+async fn a_made_certificate_can_be_trusted_or_skipped() {
+    let arguments =
+        ["--tls", "--tls-ca-out", "ca.pem", "--inspect=127.0.0.1:0", "--expect", "2", "--timeout", "20s"];
+    let mut receiver = Background::start(&arguments);
+    let ready = receiver.ready().await;
+    let url = ready["receiver"].as_str().unwrap();
+    assert!(
+        url.starts_with("https://127.0.0.1:")
+            && ready["inspector"].as_str().unwrap().starts_with("http://127.0.0.1:")
+    );
+    assert_eq!(send(url, 1, &[]).await, 1, "nobody trusts it yet");
+    assert_eq!(send(url, 1, &["--ca-file", &receiver.path("ca.pem")]).await, 0);
+    assert_eq!(send(url, 1, &["--skip-ssl-verification"]).await, 0);
+    let out = receiver.text("out");
+    assert!(out.contains("trust it: curl --cacert") && out.contains("inspector"), "{out}");
+    let (code, folder) = receiver.end().await;
+    let out = std::fs::read_to_string(folder.path().join("out")).unwrap();
+    assert!(code == 0 && out.contains("(a TLS handshake that ended)"), "{out}");
+}
+
+#[tokio::test]
+async fn certify_passes_ours_and_fails_in_the_right_places_where_credentials_are_ignored() {
+    let credentials = ["--username", "u", "--password", "p"];
+    let header = ["--header", "X-Netography: Webhook"];
+    let careful = receiver::MockReceiver::builder()
+        .credentials("u", "p")
+        .require_header("X-Netography: Webhook")
+        .unwrap();
+    let careful = careful.start().await.unwrap();
+    let careless = receiver::MockReceiver::start().await.unwrap();
+    for (url, code, failed) in [
+        (careful.url(), 0, &[][..]),
+        (
+            careless.url(),
+            1,
+            &["no credentials", "a wrong password", "an unknown user", "credentials that are not base64"],
+        ),
+    ] {
+        let arguments = [&["certify", &url, "--json"][..], &credentials, &header].concat();
+        let (ended, printed, errors) = run(&arguments, "").await;
+        assert_eq!(ended, code, "{printed}{errors}");
+        let results: Vec<Value> = printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let failures: Vec<_> = results.iter().filter(|result| result["result"] == "failed").collect();
+        let names: Vec<_> = failures.iter().map(|result| result["trial"].as_str().unwrap()).collect();
+        assert_eq!(names, failed);
+        assert!(results.len() == 21 && failures.iter().all(|failure| failure["why"].is_string()));
+    }
+    let (code, _, errors) = run(&["certify", "http://127.0.0.1:1/"], "").await;
+    assert!(code == 3 && errors.contains("cannot be reached"), "{errors}");
+}
+
+#[tokio::test]
+async fn explain_shows_readings_and_no_secret() {
+    let (code, printed, _) = run(&["explain", "headers", "A: 1\\, 2, Api-Key: hidden"], "").await;
+    assert_eq!(code, 0);
+    assert!(
+        printed.contains("  a: 1, 2")
+            && printed.contains("every comma separates: otherwise")
+            && !printed.contains("hidden")
+    );
+    let (code, printed, _) =
+        run(&["explain", "authorization", "-"], "Authorization: Basic dTpzM2NyZXQ=\n").await;
+    assert_eq!(code, 0);
+    assert!(printed.contains("user name      \"u\"") && !printed.contains("s3cret"), "{printed}");
+    assert_eq!(run(&["explain", "authorization", "Basic dTpzM2NyZXQ"], "").await.0, 1);
+}
