@@ -234,3 +234,48 @@ async fn explain_shows_readings_and_no_secret() {
     assert!(printed.contains("user name      \"u\"") && !printed.contains("s3cret"), "{printed}");
     assert_eq!(run(&["explain", "authorization", "Basic dTpzM2NyZXQ"], "").await.0, 1);
 }
+
+/// So many connections from one machine do not come by themselves.
+const MANY: usize = 10_000;
+
+#[tokio::test]
+async fn ten_thousand_connections_do_not_exhaust_it() {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let wanted = MANY as u64 + 500;
+    let raised = rustix::process::Rlimit { current: Some(wanted), ..limit };
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, raised)
+        .expect("this test opens 10,000 connections: allow so many descriptors, ulimit -Hn 11000");
+    let mut receiver = Background::start(&["--expect", "2", "--timeout", "60s"]);
+    let url = receiver.url().await;
+    let address: std::net::SocketAddr =
+        url.trim_start_matches("http://").trim_end_matches('/').parse().unwrap();
+    // Some never say anything, the others begin a head and never end it.
+    let mut open = Vec::new();
+    for number in 0..MANY {
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        if number % 2 == 0 {
+            let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, b"POST / HTTP/1.1\r\nHo").await;
+        }
+        open.push(stream);
+        if number == MANY / 2 {
+            assert_eq!(send(&url, 1, &[]).await, 0, "with half of them open");
+        }
+    }
+    assert_eq!(send(&url, 1, &[]).await, 0, "with all of them open");
+    let resident = resident_kib(receiver.child.id());
+    let (code, _folder) = receiver.end().await;
+    assert_eq!(code, 0);
+    assert!(resident < 512 * 1024, "{resident} KiB");
+}
+
+#[cfg(target_os = "linux")]
+fn resident_kib(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn resident_kib(_: u32) -> u64 {
+    0
+}

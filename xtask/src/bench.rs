@@ -1,4 +1,4 @@
-//! Runs the benches and prints ratios: ours against serde_json's usual way in the same run.
+//! Runs the benches and prints ratios: ours against the usual ways in the same run.
 
 use crate::run::{cargo, target};
 
@@ -8,10 +8,13 @@ const PAIRS: &[(&str, &str, &str)] = &[
     ("reading", "typed event", "serde_json value"),
     ("writing", "typed event", "serde_json value"),
     ("renaming", "update", "serde_json value"),
+    ("receiving", "ours", "wiremock"),
+    ("receiving", "ours", "bare hyper"),
 ];
 
 pub(crate) fn bench(quick: bool) -> Result<(), String> {
-    let mut arguments = vec!["bench", "--package", "fusion-webhook", "--bench", "payload"];
+    let mut arguments =
+        vec!["bench", "--package", "fusion-webhook", "--bench", "payload", "--bench", "receiver"];
     if quick {
         arguments.extend(["--", "--warm-up-time", "0.2", "--measurement-time", "0.5", "--sample-size", "10"]);
     }
@@ -19,8 +22,11 @@ pub(crate) fn bench(quick: bool) -> Result<(), String> {
     let mut ratios = serde_json::Map::new();
     for (group, ours, yardstick) in PAIRS {
         let ratio = nanoseconds(group, yardstick)? / nanoseconds(group, ours)?;
-        println!("{group}: {ours} is {ratio:.1} times as fast as {yardstick}");
-        ratios.insert(format!("{group}: {ours}"), serde_json::json!((ratio * 10.0).round() / 10.0));
+        println!("{group}: {ours} is {ratio:.2} times as fast as {yardstick}");
+        ratios.insert(
+            format!("{group}: {ours} beside {yardstick}"),
+            serde_json::json!((ratio * 100.0).round() / 100.0),
+        );
     }
     println!("{}", serde_json::Value::Object(ratios));
     Ok(())

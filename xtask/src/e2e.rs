@@ -1,5 +1,7 @@
 //! The built program as people run it: a receiver process, a sender process, and what both say, as a table.
 
+mod foreign;
+
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -76,13 +78,13 @@ pub(crate) fn e2e() -> Result<(), String> {
     cargo(&["build", "--package", "fusion-webhook"])?;
     let program = target().join("debug/fusion-webhook");
     let mut failed = 0;
-    println!("{:<22} {:<5} {:<34} verdict", "case", "exit", "receiver");
+    println!("{:<26} {:<5} {:<34} verdict", "case", "exit", "receiver");
     for row in ROWS {
         let (exit, said, received) = play(&program, row)?;
-        let good = exit == row.exit && said.contains(row.says) && received == row.receives;
+        let good = exit == row.exit && said.contains(row.says) && received.starts_with(row.receives);
         failed += usize::from(!good);
         println!(
-            "{:<22} {exit:<5} {received:<34} {}",
+            "{:<26} {exit:<5} {received:<34} {}",
             row.name,
             if good { "as expected" } else { "NOT AS EXPECTED" }
         );
@@ -93,8 +95,10 @@ pub(crate) fn e2e() -> Result<(), String> {
             );
         }
     }
-    failed += curl(&program)?;
-    println!("{} passed, {failed} failed", ROWS.len() + 1 - failed);
+    let passed = ROWS.len() - failed;
+    let (foreign, foreign_failed) = foreign::play(&program)?;
+    failed += foreign_failed;
+    println!("{} passed, {failed} failed", passed + foreign);
     if failed == 0 { Ok(()) } else { Err("the table above shows what is not as expected".to_owned()) }
 }
 
@@ -143,35 +147,4 @@ fn play(program: &PathBuf, row: &Row) -> Result<(i32, String, String), String> {
         .map_err(|error| error.to_string())?;
     let said = format!("{}{}", String::from_utf8_lossy(&sent.stdout), String::from_utf8_lossy(&sent.stderr));
     Ok((sent.status.code().unwrap_or(-1), said, receiver.stop()?))
-}
-
-/// The same request from curl gets the same verdict. Says how many cases failed.
-fn curl(program: &PathBuf) -> Result<usize, String> {
-    if Command::new("curl").arg("--version").output().is_err() {
-        if std::env::var_os("CI").is_some() {
-            return Err("curl is not installed, and in CI nothing is skipped".to_owned());
-        }
-        println!("curl: skipped, it is not installed");
-        return Ok(0);
-    }
-    let receiver = Receiver::start(program, &[CREDENTIALS, HEADER].concat())?;
-    let body = format!("@{SAMPLE}");
-    let lines = ["-H", "Content-Type: application/json", "-H", "X-Netography: Webhook"];
-    let answered = Command::new("curl")
-        .args(["--silent", "--noproxy", "*", "--user", "u:p", "--data-binary", &body])
-        .args(lines)
-        .arg(&receiver.url)
-        .current_dir(root())
-        .output()
-        .map_err(|error| error.to_string())?;
-    let said = String::from_utf8_lossy(&answered.stdout).into_owned();
-    let received = receiver.stop()?;
-    let good = said.contains("\"passed\":true") && received == GOOD;
-    println!(
-        "{:<22} {:<5} {received:<34} {}",
-        "curl",
-        0,
-        if good { "as expected" } else { "NOT AS EXPECTED" }
-    );
-    Ok(usize::from(!good))
 }

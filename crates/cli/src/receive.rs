@@ -24,6 +24,7 @@ pub(crate) use print::print;
 const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 pub(crate) async fn receive(arguments: Box<Receive>) -> Result<ExitCode, Failure> {
+    allow_many_connections();
     let as_json = arguments.json;
     let quiet = arguments.captures.export.is_some();
     let earlier = files::read(&arguments.captures)?;
@@ -61,6 +62,18 @@ pub(crate) async fn receive(arguments: Box<Receive>) -> Result<ExitCode, Failure
         show::println(&ended.summary());
     }
     Ok(ended.code())
+}
+
+/// Takes as many descriptors as the system allows: the usual 1,024 are fewer than the connections of a burst.
+fn allow_many_connections() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, getrlimit, setrlimit};
+        let mut limit = getrlimit(Resource::Nofile);
+        limit.current = limit.maximum;
+        // Where that is refused, fewer connections are open at once, and the others wait.
+        let _ = setrlimit(Resource::Nofile, limit);
+    }
 }
 
 /// Says where to point a sender and where to look: on the terminal, as a line of JSON, in a file.
