@@ -182,7 +182,7 @@ async fn a_made_certificate_can_be_trusted_or_skipped() {
     assert_eq!(send(url, 1, &["--ca-file", &receiver.path("ca.pem")]).await, 0);
     assert_eq!(send(url, 1, &["--skip-ssl-verification"]).await, 0);
     let out = receiver.text("out");
-    assert!(out.contains("trust it: curl --cacert") && out.contains("inspector"), "{out}");
+    assert!(out.contains("trust it: curl --cacert") && out.contains("look at http://"), "{out}");
     let (code, folder) = receiver.end().await;
     let out = std::fs::read_to_string(folder.path().join("out")).unwrap();
     assert!(code == 0 && out.contains("(a TLS handshake that ended)"), "{out}");

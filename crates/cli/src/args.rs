@@ -23,6 +23,7 @@ pub(crate) enum Command {
     /// POST updates from files or standard input
     Send(Box<Send>),
     /// Receive updates, check every request, and say what was found
+    #[command(after_help = exit::HELP)]
     Receive(Box<Receive>),
     /// Try a receiver with what senders and networks do to it, and say what it should do better
     Certify(Box<Certify>),

@@ -26,7 +26,7 @@ const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 pub(crate) async fn receive(arguments: Box<Receive>) -> Result<ExitCode, Failure> {
     allow_many_connections();
     let as_json = arguments.json;
-    let quiet = arguments.captures.export.is_some();
+    let quiet = arguments.quiet || arguments.captures.export.is_some();
     let earlier = files::read(&arguments.captures)?;
     let recorder = arguments.captures.record.as_deref().map(files::Recorder::open).transpose()?;
     let mut builder = settings::builder(&arguments)?;
@@ -92,7 +92,7 @@ fn announce(receiver: &MockReceiver, arguments: &Receive, checks: &str) -> Resul
     }
     show::println(&format!("listening on {} (Ctrl-C ends)", receiver.url()));
     if let Some(inspector) = inspector {
-        show::println(&format!("inspector  {inspector}"));
+        show::println(&format!("look at {inspector}"));
     }
     show::println(&format!("checking {checks}"));
     for (rule, number) in receiver.faults().0.iter().zip(1..) {
@@ -102,7 +102,28 @@ fn announce(receiver: &MockReceiver, arguments: &Receive, checks: &str) -> Resul
     if receiver.ca().is_some() {
         show::println(&files::how_to_trust(receiver, &arguments.tls));
     }
+    if show::is_terminal() {
+        show::println(&format!("try it: {}", how_to_try(receiver, arguments)));
+    }
     Ok(())
+}
+
+/// A request that passes the checks, for a newcomer to send.
+fn how_to_try(receiver: &MockReceiver, arguments: &Receive) -> String {
+    let mut words = vec!["curl".to_owned()];
+    if receiver.ca().is_some() {
+        let trusted = arguments.tls.tls_ca_out.as_ref();
+        words.push(trusted.map_or("--insecure".to_owned(), |path| format!("--cacert {}", path.display())));
+    }
+    if let Some(username) = &arguments.checks.username {
+        // curl asks for the password, so that it stands in no list of processes.
+        words.push(format!("--user '{username}'"));
+    }
+    words.extend(arguments.checks.require_header.iter().map(|line| format!("-H '{line}'")));
+    words.push("-H 'Content-Type: application/json'".to_owned());
+    words.push(r#"-d '{"id":"1","alerttype":"start"}'"#.to_owned());
+    words.push(receiver.url());
+    words.join(" ")
 }
 
 fn pair(name: &str, value: &str) -> String {

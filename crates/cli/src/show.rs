@@ -22,6 +22,11 @@ pub(crate) fn println(line: &str) {
     let _ = writeln!(anstream::stdout().lock(), "{line}");
 }
 
+/// Whether a person looks at standard output.
+pub(crate) fn is_terminal() -> bool {
+    std::io::IsTerminal::is_terminal(&std::io::stdout())
+}
+
 /// A text without control characters: they are shown as escapes, and so are the marks that turn the writing direction.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     let harmful = |character: char| {

@@ -1,7 +1,7 @@
 //! The inspector: a page and an API on a port of their own, where a person or a script looks at what came, live.
 //!
 //! It shows what strangers sent, so it trusts none of it: every text is shown as text, secrets are masked, and neither
-//! another site nor a name that points at this machine gets an answer ([`guard`]).
+//! another site nor a name that points at this machine gets an answer.
 
 mod api;
 mod filter;

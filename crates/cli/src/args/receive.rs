@@ -24,6 +24,9 @@ pub(crate) struct Receive {
     /// Print one JSON object a line and nothing else on standard output
     #[arg(long)]
     pub(crate) json: bool,
+    /// Print nothing of what comes, only where to send and how it ended
+    #[arg(long)]
+    pub(crate) quiet: bool,
     #[command(flatten)]
     pub(crate) checks: CheckArguments,
     #[command(flatten)]
