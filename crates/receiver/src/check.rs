@@ -186,6 +186,7 @@ fn body(request: &Request) -> Finding {
         Body::BrokenOff(reason) => {
             Finding::failed("body", "the whole body", format!("a part of it: {reason}"))
         }
+        Body::Spoilt => Finding::Skipped("a fault cut it off".into()),
         Body::TooSlow { limit } => {
             Finding::failed("body", format!("its end within {} s", limit.as_secs_f32()), "no end")
         }

@@ -213,12 +213,16 @@ impl Faults {
         struck
     }
 
-    /// Until when nobody listens, on the receiver's own clock; `None` if somebody should.
+    /// For how long nobody listens from `now` on; `None` if somebody should. A rule that does not end by itself is asked
+    /// about again after [`MAX_HOLD`].
     #[must_use]
     pub fn refusing(&self, now: Duration) -> Option<Duration> {
         let refusing = |counted: &&Counted| counted.rule.fault == Fault::Refuse && counted.in_force(now);
-        let until = |counted: &Counted| counted.since + counted.rule.lasts.unwrap_or(MAX_HOLD);
-        self.rules.iter().filter(refusing).map(until).max()
+        let left = |counted: &Counted| match counted.rule.lasts {
+            Some(lasts) => (counted.since + lasts).saturating_sub(now),
+            None => MAX_HOLD,
+        };
+        self.rules.iter().filter(refusing).map(left).max()
     }
 }
 

@@ -65,6 +65,8 @@ pub enum Body {
     },
     /// It broke off, for a person.
     BrokenOff(String),
+    /// A fault ended the connection within it; that is not the sender's doing.
+    Spoilt,
     /// It did not come to its end in time.
     TooSlow {
         /// The time that it had.
@@ -78,7 +80,7 @@ impl Request {
     pub fn whole(&self) -> Option<&Bytes> {
         match &self.body {
             Body::Whole(bytes) => Some(bytes),
-            Body::TooLarge { .. } | Body::BrokenOff(_) | Body::TooSlow { .. } => None,
+            Body::TooLarge { .. } | Body::BrokenOff(_) | Body::Spoilt | Body::TooSlow { .. } => None,
         }
     }
 

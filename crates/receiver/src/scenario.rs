@@ -21,13 +21,15 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use http::Method;
 use serde::Deserialize;
 use toml::{Spanned, Value};
 
 use crate::check::credentials::Expected;
 use crate::check::headers::Required;
-use crate::check::signature::Signing;
+use crate::check::signature::{DEFAULT_TOLERANCE, Signing};
 use crate::check::{Checks, Strictness};
 use crate::fault::{Pairs, Rule};
 use crate::mock::Builder;
@@ -47,6 +49,7 @@ pub struct Scenario {
 /// One change of the checks.
 #[derive(Clone, Debug)]
 enum Setting {
+    Method(Method),
     Path(String),
     ContentType(String),
     Credentials { username: String, password: String },
@@ -90,12 +93,14 @@ struct Typed {
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 struct TypedChecks {
+    method: Option<Spanned<String>>,
     path: Option<String>,
     content_type: Option<String>,
     username: Option<String>,
     password: Option<String>,
     headers: Vec<Spanned<String>>,
     signing_secrets: Vec<Spanned<String>>,
+    signature_tolerance_seconds: Option<u64>,
     strict: bool,
     without: Vec<Spanned<String>>,
     max_body: Option<usize>,
@@ -141,6 +146,12 @@ impl Scenario {
                 (typed.username.unwrap_or_default(), typed.password.unwrap_or_default());
             settings.push(Setting::Credentials { username, password });
         }
+        if let Some(method) = typed.method {
+            match method.get_ref().parse() {
+                Ok(read) => settings.push(Setting::Method(read)),
+                Err(_) => wrong(method.span().start, format!("method: {:?} is none", method.get_ref())),
+            }
+        }
         for header in typed.headers {
             match header.get_ref().parse() {
                 Ok(required) => settings.push(Setting::Header(required)),
@@ -155,7 +166,11 @@ impl Scenario {
         }
         if let Some(first) = typed.signing_secrets.first().map(|secret| secret.span().start) {
             match Signing::new(typed.signing_secrets.iter().map(|secret| secret.get_ref().as_str())) {
-                Ok(signing) => settings.push(Setting::Signing(signing)),
+                Ok(signing) => {
+                    let tolerance = typed.signature_tolerance_seconds.map(Duration::from_secs);
+                    settings
+                        .push(Setting::Signing(signing.tolerance(tolerance.unwrap_or(DEFAULT_TOLERANCE))));
+                }
                 Err(error) => wrong(first, format!("signing-secrets: {error}")),
             }
         }
@@ -184,6 +199,7 @@ impl Scenario {
 impl Setting {
     fn apply(self, checks: &mut Checks) {
         match self {
+            Self::Method(method) => checks.method = method,
             Self::Path(path) => checks.path = Some(path),
             Self::ContentType(content_type) => checks.content_type = Some(content_type),
             Self::Credentials { username, password } => {
@@ -232,8 +248,9 @@ mod tests {
 
     #[test]
     fn a_scenario_is_applied() {
-        let text = "seed = 3\n[checks]\npath = \"/a\"\nusername = \"u\"\nstrict = true\nmax-body = 9\n[[fault]]\ntruncate = true\nevery = 2\n";
+        let text = "seed = 3\n[checks]\nmethod = \"PUT\"\npath = \"/a\"\nusername = \"u\"\nstrict = true\nmax-body = 9\n[[fault]]\ntruncate = true\nevery = 2\n";
         let mut builder = Scenario::parse(text).unwrap().apply(crate::MockReceiver::builder());
+        assert_eq!(builder.checks().method, "PUT");
         assert_eq!(builder.checks().path.as_deref(), Some("/a"));
         assert!(builder.checks().credentials.is_some());
         assert_eq!(builder.checks().strictness, Strictness::Strict);

@@ -62,11 +62,17 @@ pub(crate) async fn serve(mut listener: TcpListener, tls: Option<TlsAcceptor>, d
     loop {
         if desk.refusing().is_some() {
             drop(listener);
-            listener = listen_again(address, &desk).await;
+            listener = tokio::select! {
+                listener = listen_again(address, &desk) => listener,
+                () = desk.closing() => break,
+            };
         }
-        let slot = slot(&slots, &idle).await;
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+        let accepted = async {
+            let slot = slot(&slots, &idle).await;
+            (slot, listener.accept().await)
+        };
+        let (slot, accepted) = tokio::select! {
+            accepted = accepted => accepted,
             () = desk.faults_changed() => continue,
             () = desk.closing() => break,
         };
@@ -83,7 +89,6 @@ pub(crate) async fn serve(mut listener: TcpListener, tls: Option<TlsAcceptor>, d
             }
         }
     }
-    drop(listener);
     tasks.ended().await;
     desk.closed();
 }

@@ -8,6 +8,9 @@ use bytes::{Bytes, BytesMut};
 /// How many header lines are followed; hyper takes 100.
 pub const MAX_LINES: usize = 128;
 
+/// Messages shorter than this, in bytes, are copied off the tape, which goes on being used.
+const MAX_COPIED: usize = 64 * 1024;
+
 /// What begins an HTTP/2 connection (RFC 9113, section 3.4); its frames are not recorded.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0";
 
@@ -183,7 +186,12 @@ impl Tape {
             return None;
         }
         let end = layout(&self.bytes).and_then(|layout| layout.end).unwrap_or(self.bytes.len());
-        let bytes = self.bytes.split_to(end).freeze();
+        let message = self.bytes.split_to(end);
+        let bytes = if end < MAX_COPIED { Bytes::copy_from_slice(&message) } else { message.freeze() };
+        if end >= MAX_COPIED {
+            // What follows gets memory of its own: a small message would keep all of the large one alive.
+            self.bytes = BytesMut::from(&self.bytes[..]);
+        }
         Some(Raw { bytes, cut: self.overflowed() })
     }
 

@@ -58,6 +58,9 @@ pub(crate) struct CheckArguments {
     /// How far a signature's time may be from now
     #[arg(long, value_name = "TIME", value_parser = sender::duration, default_value = "5m")]
     pub(crate) signature_tolerance: Duration,
+    /// Require this method [default: POST]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) method: Option<http::Method>,
     /// Require this path
     #[arg(long)]
     pub(crate) path: Option<String>,

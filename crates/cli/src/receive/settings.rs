@@ -63,6 +63,9 @@ fn checks(mut builder: Builder, arguments: &CheckArguments) -> Result<Builder, F
             signing.map_err(|error| Failure::wrong_input(format!("error: --signing-secret: {error}")))?;
         builder = builder.signing(signing.tolerance(arguments.signature_tolerance));
     }
+    if let Some(method) = &arguments.method {
+        builder.checks().method = method.clone();
+    }
     if let Some(path) = &arguments.path {
         builder = builder.path(path);
     }

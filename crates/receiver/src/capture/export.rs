@@ -105,7 +105,6 @@ fn entry(capture: &Capture, authority: &str) -> Option<Value> {
         },
         "cache": {},
         "timings": { "send": record.head_ms + record.body_ms, "wait": 0, "receive": 0 },
-        "serverIPAddress": "",
         "connection": capture.connection.number.to_string(),
         "comment": format!("#{} {}", capture.number, if capture.verdict.passed() { "verified" } else { "failed" }),
     }))

@@ -163,6 +163,7 @@ impl Record {
             },
             Body::TooLarge { limit } => self.body_problem = Some(format!("too-large {limit}")),
             Body::BrokenOff(why) => self.body_problem = Some(format!("broken-off {why}")),
+            Body::Spoilt => self.body_problem = Some("spoilt by a fault".to_owned()),
             Body::TooSlow { limit } => self.body_problem = Some(format!("too-slow {}", limit.as_millis())),
         }
         self.add_raw(request.raw.as_ref(), secrets);
@@ -298,6 +299,7 @@ impl Record {
             let (kind, rest) = problem.split_once(' ')?;
             return Some(match kind {
                 "too-large" => Body::TooLarge { limit: rest.parse().ok()? },
+                "spoilt" => Body::Spoilt,
                 "too-slow" => Body::TooSlow { limit: Duration::from_millis(rest.parse().ok()?) },
                 _ => Body::BrokenOff(rest.to_owned()),
             });
@@ -413,6 +415,7 @@ mod tests {
             Arrival::Request(Box::new(request(Body::Whole(bytes.slice(bytes.len() - 2..))))),
             Arrival::Request(Box::new(request(Body::TooLarge { limit: 7 }))),
             Arrival::Request(Box::new(request(Body::BrokenOff("a b".to_owned())))),
+            Arrival::Request(Box::new(request(Body::Spoilt))),
             Arrival::Request(Box::new(request(Body::TooSlow { limit: Duration::from_secs(1) }))),
             Arrival::Head { raw: Some(Raw { bytes: bytes.clone(), cut: true }), why: "odd".to_owned() },
             Arrival::Handshake { why: "refused".to_owned() },

@@ -56,7 +56,9 @@ fn the_same_seed_gives_the_same_run() {
 fn refusing_lasts_as_long_as_its_rule() {
     let faults = faults(&["refuse,for=30s"]);
     let at = |seconds| faults.refusing(Duration::from_secs(seconds));
-    assert_eq!((at(0), at(29), at(30)), (Some(Duration::from_secs(30)), Some(Duration::from_secs(30)), None));
+    assert_eq!((at(0), at(29), at(30)), (Some(Duration::from_secs(30)), Some(Duration::from_secs(1)), None));
+    let for_ever = super::tests::faults(&["refuse"]);
+    assert_eq!(for_ever.refusing(Duration::from_secs(100_000)), Some(MAX_HOLD), "it is asked about again");
 }
 
 #[test]

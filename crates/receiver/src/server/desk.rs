@@ -91,8 +91,7 @@ impl Desk {
 
     /// For how long nobody listens, if nobody does.
     pub(super) fn refusing(&self) -> Option<Duration> {
-        let now = self.running.elapsed();
-        self.state().faults.refusing(now).map(|until| until.saturating_sub(now))
+        self.state().faults.refusing(self.running.elapsed())
     }
 
     /// Tells the server to end, and waits until it did.

@@ -48,7 +48,7 @@ async fn whole(mut body: Incoming, limit: usize, only_a_piece: bool) -> Body {
             Err(error) => return Body::BrokenOff(error.to_string()),
         };
         if only_a_piece {
-            return Body::BrokenOff("it was reset on purpose".to_owned());
+            return Body::Spoilt;
         }
         let before = first.as_ref().map_or(0, Bytes::len) + gathered.len();
         if before + data.len() > limit {

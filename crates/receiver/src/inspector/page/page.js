@@ -77,6 +77,7 @@ function draw() {
   if (without) parts.push(`${without} without a request`);
   if (dropped) parts.push(`${dropped} dropped`);
   if (state.view.length !== state.captures.length && !state.group) parts.push(`${state.view.length} shown`);
+  if (!state.following && state.captures.length > 0) parts.push("not following the newest");
   if (state.paused) parts.push(`paused, ${state.waiting.length} wait`);
   $("counts").textContent = parts.join(" · ");
   $("follow").textContent = state.following ? "Following newest" : "Follow newest";
@@ -164,13 +165,22 @@ async function copy(number) {
 function take(captures) {
   state.captures.push(...captures);
   if (state.captures.length > MOST) state.captures.splice(0, state.captures.length - MOST);
-  if (state.q) search();
+  if (state.q && captures.length > 0) search(captures[0].number - 1);
 }
 
 function listen() {
   const source = new EventSource("/api/stream");
-  source.addEventListener("open", () => { $("link").textContent = ""; $("link").className = ""; });
-  source.addEventListener("error", () => { $("link").textContent = "connection lost, trying again"; $("link").className = "lost"; });
+  let lost = false;
+  source.addEventListener("open", () => {
+    $("link").textContent = "";
+    $("link").className = "";
+    if (!lost) return;
+    // The receiver may be another one by now, or have forgotten: all is read again.
+    source.close();
+    Object.assign(state, { captures: [], waiting: [] });
+    listen();
+  });
+  source.addEventListener("error", () => { lost = true; $("link").textContent = "connection lost, trying again"; $("link").className = "lost"; });
   source.addEventListener("captures", (event) => {
     const { captures, counts } = JSON.parse(event.data);
     const last = (state.waiting.at(-1) ?? state.captures.at(-1))?.number ?? 0;
@@ -191,14 +201,14 @@ function listen() {
 
 let searching = 0;
 
-async function search() {
-  searching += 1;
+// From `after` on; what was found before that stays.
+async function search(after = 0) {
+  if (after === 0) searching += 1;
   const mine = searching;
   if (!state.q) {
     state.found = null;
   } else {
-    const found = new Set();
-    let after = 0;
+    const found = after === 0 || state.found === null ? new Set() : state.found;
     for (let more = true; more;) {
       const answer = await fetchJson(`/api/captures?limit=1000&after=${after}&q=${encodeURIComponent(state.q)}`);
       if (mine !== searching) return;
