@@ -101,7 +101,12 @@ impl Store for Failing {
         self.call(|store| store.sweep(lane, until, reason, now, limit))
     }
     fn commit(&mut self) -> Result<bool, Fault> {
-        self.call(Store::commit)
+        match self.fails() {
+            None => self.inner.commit(),
+            Some(Kind::Io) => Err(Fault::Io("injected".to_owned())),
+            Some(Kind::Full) => Err(Fault::Full("injected".to_owned())),
+            Some(Kind::Ambiguous) => self.inner.commit_unheard().and(Err(Fault::Io("injected".to_owned()))),
+        }
     }
     fn abort(&mut self) -> Result<(), Fault> {
         self.inner.abort()

@@ -100,6 +100,18 @@ enum Undo {
 }
 
 impl SqliteStore {
+    /// A commit that is durable and then fails, as when the checkpoint after it does. For tests.
+    ///
+    /// # Errors
+    /// If the commit itself fails.
+    #[doc(hidden)]
+    pub fn commit_unheard(&mut self) -> Result<(), Fault> {
+        let undo = std::mem::take(&mut self.undo);
+        self.commit()?;
+        self.undo = undo;
+        Ok(())
+    }
+
     /// Opens the store in a folder, which is made if there is none. History is kept for `retention`.
     ///
     /// # Errors
@@ -286,7 +298,6 @@ impl Store for SqliteStore {
         }
         let done = self.connection()?.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));
         self.checked(done)?;
-        self.undo.clear();
         let wrote = std::mem::take(&mut self.dirty);
         if wrote {
             self.commits = commits;
@@ -297,6 +308,9 @@ impl Store for SqliteStore {
                 open::checkpoint(self.connection()?, "PASSIVE").map_err(|error| self.fault(&error))?;
             }
         }
+        // Not before the last call that can fail: a group that is done again must find the claims as it found them first,
+        // or a claim in it takes what a later park in it has released.
+        self.undo.clear();
         Ok(wrote)
     }
 

@@ -286,3 +286,25 @@ fn lists_and_the_writer_do_not_wait_for_each_other() {
     let soon = Timestamp::from_micros(NOW.as_micros() - 1);
     assert_eq!((archive.blocked(lane, NOW), archive.blocked(lane, soon)), (Ok(0), Ok(2)));
 }
+
+#[test]
+fn a_commit_that_was_durable_and_failed_leaves_the_claims_as_they_were_before_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path());
+    let lane = fill(&mut store, &["x"]);
+    let id = claim(&mut store, lane, 9).offers[0].id;
+    // A claim, and after it in the same group the park of what was claimed before.
+    let group = |store: &mut SqliteStore| {
+        let claim = store.claim(Wanted { lane, limit: 9, epoch: 0, bytes: u64::MAX }, NOW).unwrap();
+        let disposal = Disposal::Park { until: NOW, outage: None, coalesce: Coalesce::Nothing };
+        let finish = Finish { lane, id, attempts: 1, disposal, attempt: None, now: NOW };
+        (claim.offers.len(), store.finish(&finish).unwrap())
+    };
+    let first = group(&mut store);
+    store.commit_unheard().unwrap();
+    store.reopen().unwrap();
+    assert_eq!(group(&mut store), first, "done again, it does the same");
+    assert_eq!(first.0, 0);
+    store.commit().unwrap();
+    assert_eq!(claim(&mut store, lane, 9).offers.len(), 1);
+}
