@@ -83,6 +83,12 @@ fn announce(receiver: &MockReceiver, arguments: &Receive, checks: &str) -> Resul
         Some(inspector) => json!({ "receiver": receiver.url(), "inspector": inspector }).to_string(),
         None => json!({ "receiver": receiver.url() }).to_string(),
     };
+    let loopback = |url: &str| ["http://127.", "http://[::1]"].iter().any(|begin| url.starts_with(begin));
+    if inspector.as_deref().is_some_and(|url| !loopback(url)) {
+        anstream::eprintln!(
+            "warning: whoever reaches the inspector sees what came and can change the faults; it wants no password"
+        );
+    }
     if let Some(path) = &arguments.script.ready_file {
         files::write_whole(path, &format!("{ready}\n"))?;
     }

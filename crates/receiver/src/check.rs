@@ -114,7 +114,7 @@ pub(crate) fn check(request: &Request, checks: &Checks) -> Checked {
     let shape = shape::read(request, &checks.field_names, checks.strictness);
     let credentials = |expected| credentials::check(request, expected);
     let content_type = |expected| content_type(request, expected);
-    let headers = (!checks.headers.is_empty()).then(|| headers::check(request, &checks.headers));
+    let headers = headers::check(request, &checks.headers);
     let findings = [
         (Subject::Method, Some(method(request, &checks.method))),
         (Subject::Path, checks.path.as_deref().map(|expected| path(request, expected))),

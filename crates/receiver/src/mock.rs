@@ -120,7 +120,7 @@ impl MockReceiver {
         Expectation::new(self.captures.clone(), times.into())
     }
 
-    /// Puts these rules in force in place of those that are; their counts begin anew.
+    /// Puts these rules in force in place of those that are, [`MAX_RULES`] at most; their counts begin anew.
     pub fn set_faults(&self, rules: impl IntoIterator<Item = Rule>) {
         self.desk.set_faults(rules.into_iter().take(MAX_RULES).collect(), None);
     }

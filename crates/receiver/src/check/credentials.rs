@@ -127,6 +127,8 @@ mod tests {
             ("Basic dTo=", ("u", "")),
             ("Basic OnA=", ("", "p")),
             ("Basic dTphOmI=", ("u", "a:b")),
+            ("Basic dTpwICA=", ("u", "p  ")),
+            ("Basic IHU6cA==", (" u", "p")),
         ] {
             assert_eq!(read(value.as_bytes()).unwrap(), (pair.0.to_owned(), pair.1.to_owned()), "{value}");
         }
@@ -139,6 +141,12 @@ mod tests {
             ("", "scheme \"\" instead of Basic"),
             ("Basic", "nothing after the scheme"),
             ("Basic  ", "nothing after the scheme"),
+            // A scheme and its token are apart by spaces (RFC 9110, section 11.4), and there is one of each.
+            ("Basic\tdTpw", "scheme \"Basic\\tdTpw\" instead of Basic"),
+            ("Basic dTpw dTpw", "not base64: byte 5 is outside the alphabet"),
+            ("Basic dTpw, Bearer x", "not base64: byte 5 is outside the alphabet"),
+            ("Basic realm=\"a\"", "not base64: byte 9 is outside the alphabet"),
+            ("BasicdTpw", "scheme \"BasicdTpw\" instead of Basic"),
             ("Basic dTpw_A==", "not base64: byte 5 is outside the alphabet"),
             ("Basic dTo", "not base64: the padding is wrong or missing"),
             ("Basic dTp=", "not base64: byte 3 has bits that belong to nothing"),

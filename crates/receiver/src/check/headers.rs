@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use http::{HeaderName, HeaderValue};
+use http::header::HOST;
+use http::{HeaderName, HeaderValue, Version};
 
 use crate::request::Request;
 use crate::verdict::{Finding, Problem};
@@ -66,9 +67,22 @@ impl fmt::Display for Required {
     }
 }
 
-pub(super) fn check(request: &Request, required: &[Required]) -> Finding {
-    let problems: Vec<_> = required.iter().filter_map(|required| problem(request, required)).collect();
-    if problems.is_empty() { Finding::Passed } else { Finding::Failed(problems) }
+/// `None` if nothing was required and nothing is wrong.
+pub(super) fn check(request: &Request, required: &[Required]) -> Option<Finding> {
+    let mut problems: Vec<_> = host(request).into_iter().collect();
+    problems.extend(required.iter().filter_map(|required| problem(request, required)));
+    match (problems.is_empty(), required.is_empty()) {
+        (true, true) => None,
+        (true, false) => Some(Finding::Passed),
+        (false, _) => Some(Finding::Failed(problems)),
+    }
+}
+
+/// A request of HTTP/1.1 has exactly one `Host` (RFC 9112, section 3.2), which hyper does not ask for.
+fn host(request: &Request) -> Option<Problem> {
+    let count = request.headers.get_all(HOST).iter().count();
+    let wrong = request.version == Version::HTTP_11 && count != 1;
+    wrong.then(|| Problem::new("host", "one", if count == 0 { "none" } else { "more than one" }))
 }
 
 /// One of the values that came under the name must be the right one, exactly.

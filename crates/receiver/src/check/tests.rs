@@ -9,6 +9,7 @@ use crate::request::{Connection, Timing};
 
 pub(super) fn request(body: &str, lines: &[(&'static str, &str)]) -> Request {
     let mut headers = HeaderMap::new();
+    headers.insert("host", "receiver".parse().unwrap());
     for (name, value) in lines {
         headers.append(*name, value.parse().unwrap());
     }

@@ -183,7 +183,7 @@ impl Builder {
         self
     }
 
-    /// Does this wrong on purpose. May be called several times: the first rule that strikes decides.
+    /// Does this wrong on purpose. May be called [`MAX_RULES`] times: the first rule that strikes decides.
     #[must_use]
     pub fn fault(mut self, rule: Rule) -> Self {
         if self.rules.len() < MAX_RULES {

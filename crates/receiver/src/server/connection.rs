@@ -27,7 +27,7 @@ use crate::capture::Arrival;
 use crate::clock::{self, wall};
 use crate::fault::{Fault, Stage, Struck};
 use crate::request::{Body, Connection};
-use crate::wire::Raw;
+use crate::wire::{self, Raw};
 
 /// A connection that was accepted.
 pub(super) struct Opened {
@@ -189,7 +189,10 @@ impl Line {
         };
         let error = error.and_then(|error| error.downcast_ref::<hyper::Error>());
         let used = self.turns.load(Ordering::Relaxed) > 0;
+        // A request that was sent after the last one that the connection was good for.
+        let too_late = |raw: &Raw| used && error.is_none() && wire::layout(&raw.bytes).is_some();
         match (raw, error) {
+            (Some(raw), _) if too_late(&raw) => {}
             (Some(raw), error) if !raw.bytes.is_empty() => {
                 let status = error.and_then(status_of);
                 let why = head_fault(&raw, error);

@@ -103,6 +103,15 @@ async fn the_rest_of_a_body_that_was_too_large_is_not_taken_for_a_request() {
 }
 
 #[tokio::test]
+async fn what_is_sent_after_the_last_request_of_a_connection_is_not_held_against_anybody() {
+    let receiver = MockReceiver::start().await.unwrap();
+    let last = post(JSON, UPDATE);
+    exchange(&receiver, &format!("{last}{last}")).await;
+    receiver.close(LIMIT).await;
+    assert_eq!((receiver.captures().len(), receiver.counts().failed), (1, 0), "{:?}", receiver.captures());
+}
+
+#[tokio::test]
 async fn a_connection_that_is_used_again_is_known_by_its_number() {
     let receiver = MockReceiver::start().await.unwrap();
     let mut stream = TcpStream::connect(receiver.address()).await.unwrap();
