@@ -143,8 +143,11 @@ async fn captures_are_recorded_opened_replayed_and_exported() {
     let (_, judged, _) = run(&wrong, "").await;
     let again: Value = serde_json::from_str(judged.lines().next().unwrap()).unwrap();
     assert_eq!(again["passed"], false, "the checks are those of now: {judged}");
-    let (code, _, errors) = run(&["receive", "--open", "nowhere.ndjson"], "").await;
-    assert!(code == 2 && errors.contains("nowhere.ndjson"), "{errors}");
+    let missing = "nowhere/report.xml";
+    for arguments in [&["--open", "nowhere.ndjson"][..], &["--report", &format!("junit={missing}")]] {
+        let (code, _, errors) = run(&[&["receive", "--listen", "127.0.0.1:0"], arguments].concat(), "").await;
+        assert!(code == 2 && errors.contains("nowhere"), "{errors}");
+    }
 }
 
 #[tokio::test]

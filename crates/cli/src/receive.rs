@@ -27,6 +27,7 @@ pub(crate) async fn receive(arguments: Box<Receive>) -> Result<ExitCode, Failure
     allow_many_connections();
     let as_json = arguments.json;
     let quiet = arguments.quiet || arguments.captures.export.is_some();
+    report::can_be_written(&arguments.script.report)?;
     let earlier = files::read(&arguments.captures)?;
     let recorder = arguments.captures.record.as_deref().map(files::Recorder::open).transpose()?;
     let mut builder = settings::builder(&arguments)?;

@@ -21,6 +21,17 @@ pub(super) fn write(wanted: &[Wanted], receiver: &MockReceiver, ended: &Ended) -
     Ok(())
 }
 
+/// A report that could not be written should not be learnt of at the end of a long run.
+pub(super) fn can_be_written(wanted: &[Wanted]) -> Result<(), Failure> {
+    for report in wanted {
+        let opened = std::fs::OpenOptions::new().append(true).create(true).open(&report.file);
+        opened.map_err(|error| {
+            Failure::wrong_input(format!("error: --report: {}: {error}", report.file.display()))
+        })?;
+    }
+    Ok(())
+}
+
 /// One case a capture, and one for what was expected of the run.
 fn junit(receiver: &MockReceiver, ended: &Ended) -> Result<String, Failure> {
     let mut suite = TestSuite::new("receiver");
