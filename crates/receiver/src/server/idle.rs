@@ -64,7 +64,13 @@ impl Seat {
 
     /// Until the connection should end to make room.
     pub(super) async fn wanted(&self) {
-        self.end.notified().await;
+        loop {
+            self.end.notified().await;
+            // A request may have come between the choice and the word; it is idle again when that has ended.
+            if self.state().under_way == 0 {
+                return;
+            }
+        }
     }
 
     /// A request is under way until what is given back is dropped.
