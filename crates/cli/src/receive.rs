@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use receiver::MockReceiver;
-use receiver::capture::record::{Record, Secrets};
+use receiver::capture::record::{Detail, Record, Secrets};
 use receiver::capture::{Captures, Counts};
 use serde_json::json;
 
@@ -38,7 +38,7 @@ pub(crate) async fn receive(arguments: Box<Receive>) -> Result<ExitCode, Failure
         }
         match (quiet, as_json) {
             (true, _) => {}
-            (false, true) => show::println(&Record::of(capture, Secrets::Masked).without_raw().line()),
+            (false, true) => show::println(&Record::of(capture, Secrets::Masked, Detail::Plain).line()),
             (false, false) => print::exchange(capture),
         }
     });

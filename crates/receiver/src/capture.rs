@@ -6,7 +6,7 @@ pub mod record;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::StatusCode;
 use tokio::sync::Notify;
@@ -83,6 +83,12 @@ impl Capture {
             Arrival::Request(request) => Some(request),
             Arrival::Head { .. } | Arrival::Handshake { .. } | Arrival::Unused | Arrival::Turned => None,
         }
+    }
+
+    /// When it came, in seconds since 1970.
+    #[must_use]
+    pub fn unix_seconds(&self) -> f64 {
+        self.at.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
     }
 
     /// Whether it counts as a request: a broken head is one, a connection without any is not.

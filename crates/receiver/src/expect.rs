@@ -131,7 +131,7 @@ impl Expectation {
     }
 
     /// Adds a condition of one's own: a few words, and what it asks.
-    pub fn where_(self, words: &str, holds: impl Fn(&Capture) -> bool + Send + Sync + 'static) -> Self {
+    pub fn that(self, words: &str, holds: impl Fn(&Capture) -> bool + Send + Sync + 'static) -> Self {
         let miss = format!("not {words}");
         self.condition(
             words.to_owned(),

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 
 use receiver::MockReceiver;
-use receiver::capture::record::{Record, Secrets};
+use receiver::capture::record::{Detail, Record, Secrets};
 use receiver::capture::{Capture, export};
 
 use crate::args::receive::{CaptureArguments, Export, TlsArguments};
@@ -90,7 +90,7 @@ impl Recorder {
     }
 
     pub(super) fn write(&self, capture: &Capture) {
-        let line = format!("{}\n", Record::of(capture, Secrets::Kept).line());
+        let line = format!("{}\n", Record::of(capture, Secrets::Kept, Detail::Full).line());
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let written = file.as_mut().map_or(Ok(()), |file| file.write_all(line.as_bytes()));
         if let Err(error) = written {
@@ -116,7 +116,7 @@ pub(super) fn export(receiver: &MockReceiver, listen: &str, kind: Export) -> Res
         }
         Export::Json => {
             for capture in &captures {
-                show::println(&Record::of(capture, Secrets::Masked).line());
+                show::println(&Record::of(capture, Secrets::Masked, Detail::Full).line());
             }
         }
     }

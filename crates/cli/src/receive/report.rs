@@ -2,7 +2,7 @@
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use receiver::MockReceiver;
-use receiver::capture::record::{Record, Secrets};
+use receiver::capture::record::{Detail, Record, Secrets};
 use serde_json::json;
 
 use super::Ended;
@@ -77,7 +77,7 @@ fn as_json(receiver: &MockReceiver, ended: &Ended) -> String {
     let records: Vec<_> = receiver
         .captures()
         .iter()
-        .map(|capture| Record::of(capture, Secrets::Masked).without_raw())
+        .map(|capture| Record::of(capture, Secrets::Masked, Detail::Plain))
         .collect();
     let counts = ended.counts;
     let report = json!({

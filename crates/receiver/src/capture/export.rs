@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Capture;
-use super::record::{Record, Secrets};
+use super::record::{Detail, Record, Secrets};
 
 /// Header fields that curl makes itself.
 const MADE_BY_CURL: &[&str] = &["host", "content-length", "transfer-encoding", "connection", "accept"];
@@ -15,7 +15,7 @@ const MADE_BY_CURL: &[&str] = &["host", "content-length", "transfer-encoding", "
 #[must_use]
 pub fn curl(capture: &Capture, url: &str) -> Option<String> {
     let request = capture.request()?;
-    let record = Record::of(capture, Secrets::Masked);
+    let record = Record::of(capture, Secrets::Masked, Detail::Plain);
     let mut command = vec!["curl".to_owned(), "--request".to_owned(), quoted(request.method.as_str())];
     command.push(quoted(&format!("{}{}", url.trim_end_matches('/'), request.target)));
     for (name, value) in &record.headers {
@@ -62,7 +62,7 @@ pub fn har<'a>(captures: impl IntoIterator<Item = &'a Capture>, authority: &str)
 
 fn entry(capture: &Capture, authority: &str) -> Option<Value> {
     let request = capture.request()?;
-    let record = Record::of(capture, Secrets::Masked);
+    let record = Record::of(capture, Secrets::Masked, Detail::Plain);
     let pairs = |pairs: &[(String, String)]| -> Vec<Value> {
         pairs.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect()
     };

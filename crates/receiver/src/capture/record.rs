@@ -39,6 +39,17 @@ pub enum Secrets {
     Kept,
 }
 
+/// How much of a capture is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// What a list shows: no header fields, body and raw bytes, and only checks that have something to tell.
+    Short,
+    /// All but the raw bytes, which repeat what the rest says.
+    Plain,
+    /// All of it.
+    Full,
+}
+
 /// A capture as it is written and read.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -116,26 +127,27 @@ pub struct RecordError(String);
 impl Record {
     /// Writes a capture.
     #[must_use]
-    pub fn of(capture: &Capture, secrets: Secrets) -> Self {
+    pub fn of(capture: &Capture, secrets: Secrets, detail: Detail) -> Self {
+        let tells = |check: &&Check| detail != Detail::Short || !check.finding.problems().is_empty();
         let mut record = Self {
             number: capture.number,
-            at: capture.at.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64()),
+            at: capture.unix_seconds(),
             connection: capture.connection.number,
             peer: Some(capture.connection.peer),
             secure: capture.connection.secure,
             event: capture.event.as_ref().and_then(|event| event.id.clone()),
             alerttype: capture.event.as_ref().and_then(|event| event.alerttype.clone()),
             passed: capture.verdict.passed(),
-            checks: capture.verdict.checks.iter().map(CheckRecord::of).collect(),
+            checks: capture.verdict.checks.iter().filter(tells).map(CheckRecord::of).collect(),
             status: capture.status.map(|status| status.as_u16()),
             fault: capture.fault.as_ref().map(FaultRecord::of),
             ..Self::default()
         };
         match &capture.arrival {
-            Arrival::Request(request) => record.add_request(request, secrets),
+            Arrival::Request(request) => record.add_request(request, secrets, detail),
             Arrival::Head { raw, why } => {
                 (record.kind, record.why) = ("head".into(), Some(why.clone()));
-                record.add_raw(raw.as_ref(), secrets);
+                record.add_raw(raw.as_ref(), secrets, detail);
             }
             Arrival::Handshake { why } => (record.kind, record.why) = ("handshake".into(), Some(why.clone())),
             Arrival::Unused => record.kind = "unused".into(),
@@ -144,12 +156,17 @@ impl Record {
         record
     }
 
-    fn add_request(&mut self, request: &Request, secrets: Secrets) {
+    fn add_request(&mut self, request: &Request, secrets: Secrets, detail: Detail) {
         self.kind = "request".into();
         self.turn = request.turn;
         self.version = version(request.version).into();
         self.method = request.method.to_string();
         self.target.clone_from(&request.target);
+        (self.head_ms, self.body_ms) = (millis(request.timing.head), millis(request.timing.body));
+        self.webhook_id = request.webhook_id();
+        if detail == Detail::Short {
+            return;
+        }
         let shown = |(name, value): (String, Vec<u8>)| {
             let masked = secrets == Secrets::Masked && wire::is_secret(&name);
             let value = if masked { wire::mask(&value) } else { value };
@@ -166,39 +183,16 @@ impl Record {
             Body::Spoilt => self.body_problem = Some("spoilt by a fault".to_owned()),
             Body::TooSlow { limit } => self.body_problem = Some(format!("too-slow {}", limit.as_millis())),
         }
-        self.add_raw(request.raw.as_ref(), secrets);
-        (self.head_ms, self.body_ms) = (millis(request.timing.head), millis(request.timing.body));
-        self.webhook_id = request.webhook_id();
+        self.add_raw(request.raw.as_ref(), secrets, detail);
     }
 
-    fn add_raw(&mut self, raw: Option<&Raw>, secrets: Secrets) {
-        let Some(raw) = raw else { return };
+    fn add_raw(&mut self, raw: Option<&Raw>, secrets: Secrets, detail: Detail) {
+        let Some(raw) = raw.filter(|_| detail == Detail::Full) else { return };
         self.raw_cut = raw.cut;
         self.raw = Some(match secrets {
             Secrets::Masked => STANDARD.encode(wire::masked(&raw.bytes)),
             Secrets::Kept => STANDARD.encode(&raw.bytes),
         });
-    }
-
-    /// Leaves the raw bytes out, which repeat what the rest says.
-    #[must_use]
-    pub fn without_raw(mut self) -> Self {
-        (self.raw, self.raw_cut) = (None, false);
-        self
-    }
-
-    /// Leaves out what a list does not show: header fields, body, raw bytes, and checks with nothing to tell.
-    #[must_use]
-    pub fn in_short(mut self) -> Self {
-        (self.headers, self.body, self.body_base64) = (Vec::new(), None, None);
-        self.checks.retain(|check| !check.problems.is_empty());
-        self.without_raw()
-    }
-
-    /// When it came, in seconds since 1970.
-    #[must_use]
-    pub const fn at(&self) -> f64 {
-        self.at
     }
 
     /// The texts that somebody may search for.
@@ -437,10 +431,10 @@ mod tests {
                 status: Some(StatusCode::OK),
                 fault: Some(struck.clone()),
             };
-            let line = Record::of(&capture, Secrets::Kept).line();
+            let line = Record::of(&capture, Secrets::Kept, Detail::Full).line();
             let again = Record::read(&line).unwrap().capture().unwrap();
             assert_eq!(format!("{again:?}"), format!("{capture:?}"));
-            let masked = Record::of(&capture, Secrets::Masked);
+            let masked = Record::of(&capture, Secrets::Masked, Detail::Full);
             let raw = masked.raw.as_ref().map(|raw| STANDARD.decode(raw).unwrap()).unwrap_or_default();
             assert!(!masked.line().contains("hidden") && !raw.windows(6).any(|part| part == b"hidden"));
         }

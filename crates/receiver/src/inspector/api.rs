@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::filter::Filter;
 use super::{MAX_BODY, MAX_LISTED, MAX_WAIT, Shown};
-use crate::capture::record::{Record, Secrets};
+use crate::capture::record::{Detail, Record, Secrets};
 use crate::capture::{Capture, Captures, export};
 use crate::fault::{MAX_RULES, Pairs, Rule};
 
@@ -105,7 +105,7 @@ async fn list(State(shown): Shared, filter: Asked) -> Result<Json<Value>, Proble
 }
 
 fn short(capture: &Capture) -> Record {
-    Record::of(capture, Secrets::Masked).in_short()
+    Record::of(capture, Secrets::Masked, Detail::Short)
 }
 
 fn found(shown: &Shown, number: u64) -> Result<Arc<Capture>, Problem> {
@@ -115,7 +115,7 @@ fn found(shown: &Shown, number: u64) -> Result<Arc<Capture>, Problem> {
 }
 
 async fn one(State(shown): Shared, Path(number): Path<u64>) -> Result<Json<Record>, Problem> {
-    Ok(Json(Record::of(&*found(&shown, number)?, Secrets::Masked)))
+    Ok(Json(Record::of(&*found(&shown, number)?, Secrets::Masked, Detail::Full)))
 }
 
 async fn curl(State(shown): Shared, Path(number): Path<u64>) -> Result<Response, Problem> {
@@ -148,7 +148,7 @@ async fn har(State(shown): Shared, Path(number): Path<u64>) -> Result<Response, 
 
 async fn json_file(State(shown): Shared, Path(number): Path<u64>) -> Result<Response, Problem> {
     let capture = found(&shown, number)?;
-    Ok(file(&format!("capture-{number}.json"), Record::of(&capture, Secrets::Masked).line()))
+    Ok(file(&format!("capture-{number}.json"), Record::of(&capture, Secrets::Masked, Detail::Full).line()))
 }
 
 fn chosen(shown: &Shown, filter: &Filter) -> Vec<Arc<Capture>> {
@@ -171,7 +171,8 @@ async fn export_har(State(shown): Shared, filter: Asked) -> Result<Response, Pro
 
 async fn export_json(State(shown): Shared, filter: Asked) -> Result<Response, Problem> {
     let captures = chosen(&shown, &filter?.0);
-    let lines = captures.iter().map(|capture| Record::of(capture, Secrets::Masked).line() + "\n");
+    let lines =
+        captures.iter().map(|capture| Record::of(capture, Secrets::Masked, Detail::Full).line() + "\n");
     Ok(file("captures.ndjson", lines.collect()))
 }
 
@@ -188,7 +189,7 @@ async fn events(State(shown): Shared) -> Json<Value> {
         });
         life.push(json!({
             "number": capture.number,
-            "at": short(&capture).at(),
+            "at": capture.unix_seconds(),
             "alerttype": event.alerttype,
             "passed": capture.verdict.passed(),
             "status": capture.status.map(|status| status.as_u16()),
@@ -201,7 +202,7 @@ async fn events(State(shown): Shared) -> Json<Value> {
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct From_ {
+struct Since {
     after: u64,
 }
 
@@ -217,10 +218,10 @@ struct Told {
 async fn stream(
     State(shown): Shared,
     headers: HeaderMap,
-    from: Result<Query<From_>, QueryRejection>,
+    since: Result<Query<Since>, QueryRejection>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
-    let (last, epoch) = (last.unwrap_or(from?.0.after), shown.captures.epoch());
+    let (last, epoch) = (last.unwrap_or(since?.0.after), shown.captures.epoch());
     let told = Told { shown, last, epoch };
     let events = stream::unfold(told, |mut told| async move {
         let event = told.next().await;

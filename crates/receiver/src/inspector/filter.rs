@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::capture::Capture;
-use crate::capture::record::{Record, Secrets};
+use crate::capture::record::{Detail, Record, Secrets};
 use crate::verdict::Finding;
 
 /// As it stands in a query.
@@ -67,6 +67,6 @@ fn contains(capture: &Capture, wanted: &str) -> bool {
     if has(&capture.summary()) {
         return true;
     }
-    let record = Record::of(capture, Secrets::Masked);
+    let record = Record::of(capture, Secrets::Masked, Detail::Plain);
     record.texts().any(has)
 }

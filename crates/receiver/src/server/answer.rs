@@ -120,7 +120,7 @@ impl Answer {
                 }
             }
         }
-        let piece = self.left.split_to(self.piece.clamp(1, self.left.len().max(1)).min(self.left.len()));
+        let piece = self.left.split_to(self.piece.min(self.left.len()));
         let at_once = match &mut self.end {
             End::Whole => self.left.is_empty(),
             End::Broken => false,

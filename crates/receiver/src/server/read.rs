@@ -9,7 +9,7 @@ use super::Limits;
 use super::tap::Recorder;
 use crate::clock::{Stopwatch, wall};
 use crate::request::{Body, Connection, Request, Timing};
-use crate::wire::{self, Raw};
+use crate::wire::Raw;
 
 pub(super) async fn read(
     request: HttpRequest<Incoming>,
@@ -71,11 +71,9 @@ async fn whole(mut body: Incoming, limit: usize, only_a_piece: bool) -> Body {
 /// Adds the bytes as they came. A body that lies in them in one piece is not kept twice.
 pub(super) fn keep(request: &mut Request, raw: Option<Raw>) {
     if let (Some(raw), Body::Whole(body)) = (&raw, &mut request.body)
-        && let Some(layout) = wire::layout(&raw.bytes)
-        && layout.chunks.is_none()
-        && layout.end.is_some_and(|end| end - layout.head == body.len())
+        && raw.bytes.ends_with(body)
     {
-        *body = raw.bytes.slice(layout.head..);
+        *body = raw.bytes.slice(raw.bytes.len() - body.len()..);
     }
     request.raw = raw;
 }

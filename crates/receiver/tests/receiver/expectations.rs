@@ -58,7 +58,7 @@ async fn what_is_not_met_tells_the_nearest_misses() {
             .to_string()
             .starts_with("expected 3 to 5 requests")
     );
-    let own = receiver.expect(1).where_("small", |_| false).within(SOON).await.unwrap_err();
+    let own = receiver.expect(1).that("small", |_| false).within(SOON).await.unwrap_err();
     assert!(own.to_string().contains("with small within"), "{own}");
 }
 
