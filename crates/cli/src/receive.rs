@@ -1,5 +1,6 @@
 //! `receive`: the mock receiver on a terminal, in a script, or over a file of an earlier run.
 
+mod announce;
 mod files;
 mod print;
 mod report;
@@ -31,7 +32,7 @@ pub(crate) async fn receive(arguments: Box<Receive>) -> Result<ExitCode, Failure
     let earlier = files::read(&arguments.captures)?;
     let recorder = arguments.captures.record.as_deref().map(files::Recorder::open).transpose()?;
     let mut builder = settings::builder(&arguments)?;
-    let checks = builder.checks().names().join(", ");
+    let told = announce::Told::of(builder.checks());
     let builder = builder.on_capture(move |capture| {
         if let Some(recorder) = &recorder {
             recorder.write(capture);
@@ -48,7 +49,7 @@ pub(crate) async fn receive(arguments: Box<Receive>) -> Result<ExitCode, Failure
         return files::export(&receiver, &arguments.listen, export);
     }
     files::write_trust(&receiver, &arguments.tls)?;
-    announce(&receiver, &arguments, &checks)?;
+    announce::announce(&receiver, &arguments, &told)?;
     earlier.play(&receiver);
     let ended = run(&receiver, &arguments.script).await;
     receiver.close(settings::CLOSING).await;
@@ -75,66 +76,6 @@ fn allow_many_connections() {
         // Where that is refused, fewer connections are open at once, and the others wait.
         let _ = setrlimit(Resource::Nofile, limit);
     }
-}
-
-/// Says where to point a sender and where to look: on the terminal, as a line of JSON, in a file.
-fn announce(receiver: &MockReceiver, arguments: &Receive, checks: &str) -> Result<(), Failure> {
-    let inspector = receiver.inspector_url();
-    let ready = match &inspector {
-        Some(inspector) => json!({ "receiver": receiver.url(), "inspector": inspector }).to_string(),
-        None => json!({ "receiver": receiver.url() }).to_string(),
-    };
-    let loopback = |url: &str| ["http://127.", "http://[::1]"].iter().any(|begin| url.starts_with(begin));
-    if inspector.as_deref().is_some_and(|url| !loopback(url)) {
-        anstream::eprintln!(
-            "warning: whoever reaches the inspector sees what came and can change the faults; it wants no password"
-        );
-    }
-    if let Some(path) = &arguments.script.ready_file {
-        files::write_whole(path, &format!("{ready}\n"))?;
-    }
-    if arguments.json {
-        show::println(&ready);
-        return Ok(());
-    }
-    show::println(&format!("listening on {} (Ctrl-C ends)", receiver.url()));
-    if let Some(inspector) = inspector {
-        show::println(&format!("look at {inspector}"));
-    }
-    show::println(&format!("checking {checks}"));
-    for (rule, number) in receiver.faults().0.iter().zip(1..) {
-        let pairs: Vec<_> = rule.pairs().into_iter().map(|(name, value)| pair(&name, &value)).collect();
-        show::println(&format!("fault {number}: {}", pairs.join(",")));
-    }
-    if receiver.ca().is_some() {
-        show::println(&files::how_to_trust(receiver, &arguments.tls));
-    }
-    if show::is_terminal() {
-        show::println(&format!("try it: {}", how_to_try(receiver, arguments)));
-    }
-    Ok(())
-}
-
-/// A request that passes the checks, for a newcomer to send.
-fn how_to_try(receiver: &MockReceiver, arguments: &Receive) -> String {
-    let mut words = vec!["curl".to_owned()];
-    if receiver.ca().is_some() {
-        let trusted = arguments.tls.tls_ca_out.as_ref();
-        words.push(trusted.map_or("--insecure".to_owned(), |path| format!("--cacert {}", path.display())));
-    }
-    if let Some(username) = &arguments.checks.username {
-        // curl asks for the password, so that it stands in no list of processes.
-        words.push(format!("--user '{username}'"));
-    }
-    words.extend(arguments.checks.require_header.iter().map(|line| format!("-H '{line}'")));
-    words.push("-H 'Content-Type: application/json'".to_owned());
-    words.push(r#"-d '{"id":"1","alerttype":"start"}'"#.to_owned());
-    words.push(receiver.url());
-    words.join(" ")
-}
-
-fn pair(name: &str, value: &str) -> String {
-    if value.is_empty() { name.to_owned() } else { format!("{name}={value}") }
 }
 
 /// How a run ended, and whether what was expected of it came.

@@ -11,6 +11,7 @@ pub mod signature;
 
 use std::collections::BTreeSet;
 
+use http::header::CONTENT_TYPE;
 use http::{Method, StatusCode};
 use payload::{FieldNames, Update};
 
@@ -59,6 +60,12 @@ pub enum Strictness {
 }
 
 impl Checks {
+    /// Requires a path. The slash at its beginning may be left out: every path has one (RFC 9112, section 3.2.1).
+    pub fn require_path(&mut self, path: &str) {
+        let slash = if path.starts_with('/') { "" } else { "/" };
+        self.path = Some(format!("{slash}{path}"));
+    }
+
     /// Leaves a check out, and those that cannot be without it.
     pub fn leave_out(&mut self, subject: Subject) {
         self.without.insert(subject);
@@ -197,6 +204,9 @@ fn content_type(request: &Request, expected: &str) -> Finding {
     let Some(came) = request.header("content-type") else {
         return Finding::failed("Content-Type", expected, "none");
     };
+    if request.headers.get_all(CONTENT_TYPE).iter().count() > 1 {
+        return Finding::failed("Content-Type", expected, "more than one, of which receivers take either");
+    }
     let essence = came.split(';').next().unwrap_or_default().trim();
     if essence.eq_ignore_ascii_case(expected) {
         Finding::Passed

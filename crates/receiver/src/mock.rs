@@ -19,6 +19,7 @@ use crate::server::Desk;
 #[derive(Debug)]
 pub struct MockReceiver {
     address: SocketAddr,
+    path: String,
     secure: bool,
     ca: Option<String>,
     client: Option<String>,
@@ -56,11 +57,11 @@ impl MockReceiver {
         self.address
     }
 
-    /// Its URL, to point a sender at.
+    /// Its URL, to point a sender at: with the path that is required, or `/`.
     #[must_use]
     pub fn url(&self) -> String {
         let scheme = if self.secure { "https" } else { "http" };
-        format!("{scheme}://{}/", self.address)
+        format!("{scheme}://{}{}", self.address, self.path)
     }
 
     /// The URL of its inspector, if it has one.

@@ -84,7 +84,7 @@ impl Request {
         }
     }
 
-    /// A header field's value as text if it stands once; what it holds beyond visible ASCII is replaced.
+    /// A header field's value as text, the first if it stands more than once; what is not UTF-8 is replaced.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<String> {
         self.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())

@@ -9,6 +9,13 @@
 //!     headers = ["X-Netography: Webhook"]
 //!     without = ["sequence"]
 //!
+//!     [checks.field-names]
+//!     id = "event_id"
+//!     rules = false
+//!
+//!     [checks.constants]
+//!     source = "fusion"
+//!
 //!     [[fault]]
 //!     status = 503
 //!     retry-after = 2
@@ -24,6 +31,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::Method;
+use payload::FieldNames;
+use payload::field_names as names;
+use payload::value::Json;
 use serde::Deserialize;
 use toml::{Spanned, Value};
 
@@ -57,6 +67,7 @@ enum Setting {
     Signing(Signing),
     Strictness(Strictness),
     Without(Subject),
+    FieldNames(FieldNames),
     MaxBody(usize),
 }
 
@@ -104,6 +115,17 @@ struct TypedChecks {
     strict: bool,
     without: Vec<Spanned<String>>,
     max_body: Option<usize>,
+    /// As in the sender's configuration: the field's path, and its name, or false for one that is left out.
+    field_names: BTreeMap<String, Spanned<Name>>,
+    constants: BTreeMap<String, Spanned<Value>>,
+}
+
+/// What a field is called.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a field has a name, or false if it is left out")]
+enum Name {
+    Renamed(String),
+    Kept(bool),
 }
 
 impl Scenario {
@@ -135,6 +157,7 @@ impl Scenario {
 
     fn read_checks(&mut self, typed: TypedChecks, wrong: &mut dyn FnMut(usize, String)) {
         let settings = &mut self.checks;
+        settings.extend(field_names(&typed.field_names, &typed.constants, wrong).map(Setting::FieldNames));
         settings.extend(typed.path.map(Setting::Path));
         settings.extend(typed.content_type.map(Setting::ContentType));
         settings.extend(typed.max_body.map(Setting::MaxBody));
@@ -200,7 +223,7 @@ impl Setting {
     fn apply(self, checks: &mut Checks) {
         match self {
             Self::Method(method) => checks.method = method,
-            Self::Path(path) => checks.path = Some(path),
+            Self::Path(path) => checks.require_path(&path),
             Self::ContentType(content_type) => checks.content_type = Some(content_type),
             Self::Credentials { username, password } => {
                 checks.credentials = Some(Expected::new(username, password));
@@ -209,9 +232,39 @@ impl Setting {
             Self::Signing(signing) => checks.signing = Some(signing),
             Self::Strictness(strictness) => checks.strictness = strictness,
             Self::Without(subject) => checks.leave_out(subject),
+            Self::FieldNames(names) => checks.field_names = names,
             Self::MaxBody(_) => {}
         }
     }
+}
+
+/// The names that the sender gives to the fields; `None` if nothing is said of them.
+fn field_names(
+    names: &BTreeMap<String, Spanned<Name>>,
+    constants: &BTreeMap<String, Spanned<Value>>,
+    wrong: &mut dyn FnMut(usize, String),
+) -> Option<FieldNames> {
+    let of_name = |(path, name): (&String, &Spanned<Name>)| match name.get_ref() {
+        Name::Renamed(to) => Some(names::Rule::rename(path, to)),
+        Name::Kept(false) => Some(names::Rule::omit(path)),
+        Name::Kept(true) => None,
+    };
+    let mut rules: Vec<_> = names.iter().filter_map(of_name).collect();
+    for (name, value) in constants {
+        match serde_json::to_value(value.get_ref()) {
+            Ok(json) => rules.push(names::Rule::add(name, Json::from(&json))),
+            Err(error) => wrong(value.span().start, format!("constants: {name}: {error}")),
+        }
+    }
+    let first = names
+        .values()
+        .map(|name| name.span().start)
+        .chain(constants.values().map(|value| value.span().start))
+        .min()?;
+    let told = |errors: names::RuleErrors| {
+        errors.to_string().lines().for_each(|error| wrong(first, format!("field-names: {error}")));
+    };
+    FieldNames::compile(&rules).map_err(told).ok()
 }
 
 /// A rule's values as text, whatever kind they are written as.
@@ -254,5 +307,16 @@ mod tests {
         assert_eq!(builder.checks().path.as_deref(), Some("/a"));
         assert!(builder.checks().credentials.is_some());
         assert_eq!(builder.checks().strictness, Strictness::Strict);
+    }
+
+    #[test]
+    fn field_names_are_those_of_the_sender() {
+        let text = "[checks.field-names]\nid = \"event_id\"\nrules = false\nname = true\n[checks.constants]\nsource = \"fusion\"\n";
+        let mut builder = Scenario::parse(text).unwrap().apply(crate::MockReceiver::builder());
+        let update = payload::Update::parse(r#"{"id":"a","name":"b","rules":null}"#).unwrap();
+        let sent = builder.checks().field_names.render(&update).unwrap().to_vec();
+        assert_eq!(String::from_utf8(sent).unwrap(), r#"{"event_id":"a","name":"b","source":"fusion"}"#);
+        let wrong = Scenario::parse("[checks.field-names]\nnone = \"x\"\n").unwrap_err().to_string();
+        assert!(wrong.starts_with("line 2: field-names: "), "{wrong}");
     }
 }

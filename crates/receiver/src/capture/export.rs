@@ -45,7 +45,8 @@ fn piped(command: &[String], encoded: &str) -> String {
 }
 
 /// A word for a POSIX shell: nothing between single quotes has a meaning but the quote itself.
-fn quoted(text: &str) -> String {
+#[must_use]
+pub fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 

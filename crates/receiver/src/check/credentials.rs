@@ -23,6 +23,12 @@ impl Expected {
     pub fn new(username: impl Into<String>, password: impl Into<String>) -> Self {
         Self { username: username.into(), password: password.into() }
     }
+
+    /// The user name.
+    #[must_use]
+    pub fn username(&self) -> &str {
+        &self.username
+    }
 }
 
 impl std::fmt::Debug for Expected {

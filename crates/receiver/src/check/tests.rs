@@ -99,6 +99,14 @@ fn credentials_are_told_apart_without_the_password() {
 }
 
 #[test]
+fn the_content_type_stands_once() {
+    let twice = request(SAMPLE, &[JSON, ("content-type", "text/plain")]);
+    let problem = "more than one, of which receivers take either";
+    let expected = format!("content-type: Content-Type: expected application/json, got {problem}");
+    assert_eq!(failures(&twice, &Checks::default()), [expected]);
+}
+
+#[test]
 fn bodies_are_read_under_the_sender_s_names() {
     let names = || FieldNames::compile(&[Rule::rename("id", "event_id")]).unwrap();
     let checks = Checks { field_names: names(), ..Checks::default() };

@@ -99,10 +99,10 @@ impl Builder {
         Ok(self)
     }
 
-    /// Requires a path.
+    /// Requires a path. The slash at its beginning may be left out.
     #[must_use]
     pub fn path(mut self, path: &str) -> Self {
-        self.checks.path = Some(path.to_owned());
+        self.checks.require_path(path);
         self
     }
 
@@ -263,6 +263,7 @@ impl Builder {
     ) -> Result<MockReceiver, StartError> {
         let captures = Captures::keeping(self.keep);
         let faults = (self.rules, self.seed);
+        let path = self.checks.path.clone().unwrap_or_else(|| "/".to_owned());
         let desk = Arc::new(Desk::new(self.checks, self.limits, captures.clone(), self.on_capture, faults));
         let (address, inspector) =
             (listeners.address, listeners.inspector.as_ref().map(|(_, address)| *address));
@@ -271,7 +272,7 @@ impl Builder {
         let served = Served { acceptor, desk: Arc::clone(&desk), captures: captures.clone(), address };
         let running = run(listeners, served).map_err(|error| StartError { listen: self.listen, error })?;
         let (ca, client) = (self.ca, self.client);
-        Ok(MockReceiver { address, secure, ca, client, captures, desk, inspector, _running: running })
+        Ok(MockReceiver { address, path, secure, ca, client, captures, desk, inspector, _running: running })
     }
 }
 

@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use rustls::InvalidMessage;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
@@ -79,10 +80,12 @@ impl Opened {
 }
 
 fn handshake_fault(error: &io::Error) -> String {
-    let plain = error.to_string().contains("InvalidContentType");
-    match error.kind() {
-        _ if plain => "something that is not TLS; does the sender speak plain HTTP?".to_owned(),
-        io::ErrorKind::UnexpectedEof => "a close before its end".to_owned(),
+    let of_tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match of_tls {
+        Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
+            "something that is not TLS; does the sender speak plain HTTP?".to_owned()
+        }
+        None if error.kind() == io::ErrorKind::UnexpectedEof => "a close before its end".to_owned(),
         _ => error.to_string(),
     }
 }

@@ -1,7 +1,8 @@
 //! Reads one request within the limits. What breaks off is a request too: its body says how.
 
 use bytes::{Bytes, BytesMut};
-use http::Request as HttpRequest;
+use http::{Request as HttpRequest, Version};
+use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
@@ -21,7 +22,8 @@ pub(super) async fn read(
     let (at, stopwatch) = (wall(), Stopwatch::start());
     let head_took = recorder.since_first_byte();
     let (head, body) = request.into_parts();
-    let body = match tokio::time::timeout(limits.body_timeout, whole(body, limits.body, only_a_piece)).await {
+    let reads = whole(body, limits.body, only_a_piece, head.version);
+    let body = match tokio::time::timeout(limits.body_timeout, reads).await {
         Ok(body) => body,
         Err(_) => Body::TooSlow { limit: limits.body_timeout },
     };
@@ -39,7 +41,7 @@ pub(super) async fn read(
     }
 }
 
-async fn whole(mut body: Incoming, limit: usize, only_a_piece: bool) -> Body {
+async fn whole(mut body: Incoming, limit: usize, only_a_piece: bool, version: Version) -> Body {
     let mut first: Option<Bytes> = None;
     let mut gathered = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -64,6 +66,10 @@ async fn whole(mut body: Incoming, limit: usize, only_a_piece: bool) -> Body {
                 gathered.extend_from_slice(&data);
             }
         }
+    }
+    // hyper ends a body at RST_STREAM with NO_ERROR as it does at END_STREAM; the first is no end (RFC 9113, section 8.1).
+    if version == Version::HTTP_2 && !body.is_end_stream() {
+        return Body::BrokenOff("the stream was reset before its end".to_owned());
     }
     Body::Whole(first.unwrap_or_else(|| gathered.freeze()))
 }

@@ -126,3 +126,24 @@ async fn a_connection_that_is_used_again_is_known_by_its_number() {
         assert!(stream.read(&mut answer).await.unwrap() > 0);
     }
 }
+
+#[tokio::test]
+async fn a_stream_of_http_2_that_is_reset_is_no_whole_body_whatever_the_reason() {
+    let receiver = MockReceiver::start().await.unwrap();
+    for (reason, number) in [(h2::Reason::CANCEL, 1), (h2::Reason::NO_ERROR, 2)] {
+        let stream = TcpStream::connect(receiver.address()).await.unwrap();
+        let (mut client, mut connection) = h2::client::handshake(stream).await.unwrap();
+        let mut pings = connection.ping_pong().unwrap();
+        let running = tokio::spawn(connection);
+        let request = http::Request::post("http://a/").header("content-type", "application/json").body(());
+        let (_answer, mut body) = client.send_request(request.unwrap(), false).unwrap();
+        body.send_data(UPDATE.into(), false).unwrap();
+        // Its answer says that what was sent before it came.
+        pings.ping(h2::Ping::opaque()).await.unwrap();
+        body.send_reset(reason);
+        let captures = receiver.wait_for(number, LIMIT).await.unwrap();
+        let verdict = &captures.last().unwrap().verdict;
+        assert!(verdict.failed(Subject::Body), "{reason:?}: {verdict}");
+        running.abort();
+    }
+}
