@@ -68,12 +68,13 @@ pub fn check(update: &Update, names: &FieldNames) -> Vec<Finding> {
     findings
 }
 
+/// Warnings and errors are bounded apart: what is merely unknown must not hide what is wrong.
 fn types(update: &Update, findings: &mut Vec<Finding>) {
     let text = update.as_bytes();
-    let mut item = 0;
+    let (mut item, mut errors, mut warnings) = (0, Vec::new(), Vec::new());
     for member in update.members() {
-        if findings.len() >= MAX_FINDINGS {
-            return;
+        if errors.len() >= MAX_FINDINGS {
+            break;
         }
         let value = member.value(text);
         match member.what {
@@ -81,25 +82,27 @@ fn types(update: &Update, findings: &mut Vec<Finding>) {
                 item += 1;
                 if !value.starts_with('{') {
                     let path = format!("ipinfo[{}]", item - 1);
-                    findings.push(Finding::error(path, "an object", excerpt(value)));
+                    errors.push(Finding::error(path, "an object", excerpt(value)));
                 }
             }
             What::Field(field) => {
                 if !allowed(field.kind(), value) {
                     let path = with_item(field.path(), item);
-                    findings.push(Finding::error(path, expectation(field.kind()), excerpt(value)));
+                    errors.push(Finding::error(path, expectation(field.kind()), excerpt(value)));
                 }
             }
+            What::Unknown if warnings.len() >= MAX_FINDINGS => {}
             What::Unknown => {
                 let name = json::unescape(member.typed_name(text));
                 let path = match parent(member.node) {
-                    Some(parent) => format!("{}.{name}", with_item(parent.path(), item)),
-                    None => name.into_owned(),
+                    Some(parent) => format!("{}.{}", with_item(parent.path(), item), excerpt(&name)),
+                    None => excerpt(&name),
                 };
-                findings.push(Finding::warning(path, "a known field", "an unknown one, kept as it is"));
+                warnings.push(Finding::warning(path, "a known field", "an unknown one, kept as it is"));
             }
         }
     }
+    findings.extend(errors.into_iter().chain(warnings));
 }
 
 fn parent(node: Node) -> Option<Field> {

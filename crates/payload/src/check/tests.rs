@@ -94,3 +94,12 @@ fn findings_are_bounded() {
     assert_eq!(findings.len(), MAX_FINDINGS);
     assert_eq!(findings[0].weight, Weight::Error);
 }
+
+#[test]
+fn what_is_unknown_does_not_hide_what_is_wrong() {
+    let unknown: String = (0..MAX_FINDINGS).map(|number| format!("\"u{number}\":0,")).collect();
+    let update = Update::parse(format!("{{{unknown}\"alerttype\":\"start\",\"id\":7}}")).unwrap();
+    let findings = check(&update, &FieldNames::standard());
+    assert_eq!(findings[0].to_string(), "id: expected a string, got 7");
+    assert_eq!(findings.len(), MAX_FINDINGS);
+}
