@@ -26,7 +26,7 @@ pub(crate) async fn demo(arguments: Demo) -> Result<ExitCode, Failure> {
         .require_header(HEADER)
         .map_err(|error| Failure::cannot_run(error.to_string()))?
         .field_names(names()?)
-        .on_capture(receive::print)
+        .on_capture(|capture| receive::print(capture))
         .start()
         .await
         .map_err(|error| Failure::cannot_run(format!("error: {error}")))?;

@@ -3,6 +3,7 @@
 mod announce;
 mod files;
 mod print;
+mod printer;
 mod report;
 mod settings;
 
@@ -11,7 +12,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use receiver::MockReceiver;
-use receiver::capture::record::{Detail, Record, Secrets};
 use receiver::capture::{Captures, Counts};
 use serde_json::json;
 
@@ -20,41 +20,51 @@ use crate::exit::{Failure, NOT_ALL_WELL, UNKNOWN};
 use crate::show;
 
 pub(crate) use print::print;
+use printer::{Manner, Printer, Queue};
 
 /// Without `--timeout` a run ends when it is told to.
 const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 pub(crate) async fn receive(arguments: Box<Receive>) -> Result<ExitCode, Failure> {
     allow_many_connections();
-    let as_json = arguments.json;
-    let quiet = arguments.quiet || arguments.captures.export.is_some();
+    let manner = match (arguments.quiet || arguments.captures.export.is_some(), arguments.json) {
+        (true, _) => Manner::Quiet,
+        (false, true) => Manner::Json,
+        (false, false) => Manner::Lines,
+    };
     report::can_be_written(&arguments.script.report)?;
     let earlier = files::read(&arguments.captures)?;
     let recorder = arguments.captures.record.as_deref().map(files::Recorder::open).transpose()?;
     let mut builder = settings::builder(&arguments)?;
     let told = announce::Told::of(builder.checks());
+    let (queue, printed) = (Queue::default(), manner != Manner::Quiet);
+    let to_print = queue.clone();
     let builder = builder.on_capture(move |capture| {
         if let Some(recorder) = &recorder {
             recorder.write(capture);
         }
-        match (quiet, as_json) {
-            (true, _) => {}
-            (false, true) => show::println(&Record::of(capture, Secrets::Masked, Detail::Plain).line()),
-            (false, false) => print::exchange(capture),
+        if printed {
+            to_print.push(capture);
         }
     });
     let receiver = builder.start().await.map_err(|error| Failure::cannot_run(format!("error: {error}")))?;
     if let Some(export) = arguments.captures.export {
-        earlier.play(&receiver);
+        earlier.play(&receiver, &queue);
         return files::export(&receiver, &arguments.listen, export);
     }
     files::write_trust(&receiver, &arguments.tls)?;
     announce::announce(&receiver, &arguments, &told)?;
-    earlier.play(&receiver);
-    let ended = run(&receiver, &arguments.script).await;
+    // What came meanwhile is printed after where it came to.
+    let printer = Printer::start(&queue, manner)
+        .map_err(|error| Failure::cannot_run(format!("error: the system gives no thread: {error}")))?;
+    earlier.play(&receiver, &queue);
+    run(&receiver, &arguments.script).await;
     receiver.close(settings::CLOSING).await;
+    // What was under way counts too: the summary, the reports and the exit code tell of the same captures.
+    let ended = Ended::of(receiver.log(), &arguments.script);
+    printer.end();
     report::write(&arguments.script.report, &receiver, &ended)?;
-    if as_json {
+    if arguments.json {
         let Counts { received, passed, failed, dropped, .. } = ended.counts;
         show::println(
             &json!({ "received": received, "verified": passed, "failed": failed, "dropped": dropped, "events": ended.events, "met": ended.met() })
@@ -92,15 +102,20 @@ pub(crate) struct Ended {
 impl Ended {
     fn of(captures: &Captures, wanted: &ScriptArguments) -> Self {
         let (counts, events) = (captures.counts(), events(captures));
+        let expected = wanted.expect.is_some() || wanted.expect_events.is_some();
+        let verdicts_count = !expected || wanted.fail_on_verdict;
         let requests = wanted.expect.is_none_or(|expected| counts.received >= expected);
         let enough_events = wanted.expect_events.is_none_or(|expected| events >= expected);
-        let expected = wanted.expect.is_some() || wanted.expect_events.is_some();
         Self {
             counts,
             events,
             fulfilled: expected.then_some(requests && enough_events),
-            unknown: requests && !enough_events && counts.dropped > 0,
-            verdicts_count: !expected || wanted.fail_on_verdict,
+            // A failed verdict decides, whatever was dropped.
+            unknown: requests
+                && !enough_events
+                && counts.dropped > 0
+                && !(verdicts_count && counts.failed > 0),
+            verdicts_count,
         }
     }
 
@@ -147,7 +162,7 @@ impl Ended {
     }
 }
 
-/// How many events had an update that was taken.
+/// How many events had an update among what is kept, taken or not: a refused request counts for what is expected.
 fn events(captures: &Captures) -> u64 {
     let captures = captures.all();
     let ids = captures.iter().filter_map(|capture| capture.event.as_ref()?.id.as_deref());
@@ -155,7 +170,7 @@ fn events(captures: &Captures) -> u64 {
 }
 
 /// Until it is decided, the time is over, or somebody ends it.
-async fn run(receiver: &MockReceiver, wanted: &ScriptArguments) -> Ended {
+async fn run(receiver: &MockReceiver, wanted: &ScriptArguments) {
     let limit = wanted.timeout.unwrap_or(FOREVER);
     let expected = wanted.expect.is_some() || wanted.expect_events.is_some();
     let decided = receiver.log().until(limit, |captures| {
@@ -166,7 +181,6 @@ async fn run(receiver: &MockReceiver, wanted: &ScriptArguments) -> Ended {
         _ = decided => {}
         () = stopped() => {}
     }
-    Ended::of(receiver.log(), wanted)
 }
 
 /// Until Ctrl-C or a termination signal.

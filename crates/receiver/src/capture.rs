@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use crate::fault::Struck;
 use crate::request::{Connection, Request};
-use crate::verdict::{Check, Finding, Subject, Verdict};
+use crate::verdict::{Check, Finding, Problem, Subject, Verdict};
 use crate::wire::Raw;
 
 /// How many captures are kept, if nothing else is said.
@@ -23,7 +23,7 @@ pub const MAX_CAPTURES: usize = 10_000;
 pub const MAX_CAPTURED_BYTES: usize = 64 * 1024 * 1024;
 
 /// What came, its verdict and its answer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Capture {
     /// Its number in this run, from 1: captures are numbered in the order in which they were judged.
     pub number: u64,
@@ -44,7 +44,7 @@ pub struct Capture {
 }
 
 /// What came on a connection.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Arrival {
     /// A request.
     Request(Box<Request>),
@@ -62,6 +62,11 @@ pub enum Arrival {
     },
     /// Nothing: the connection was closed unused.
     Unused,
+    /// No request in time, and others wanted its place.
+    Evicted {
+        /// What had come of one, if anything.
+        raw: Option<Raw>,
+    },
     /// A connection that met a fault before anything was read from it.
     Turned,
 }
@@ -69,7 +74,7 @@ pub enum Arrival {
 /// The event of an update, by its standard names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Event {
-    /// Its id.
+    /// Its id; one that is longer than [`MAX_REPEATED`](crate::verdict::MAX_REPEATED) is cut.
     pub id: Option<String>,
     /// `start`, `ongoing` or `end`, if the sender keeps to it.
     pub alerttype: Option<String>,
@@ -81,7 +86,11 @@ impl Capture {
     pub fn request(&self) -> Option<&Request> {
         match &self.arrival {
             Arrival::Request(request) => Some(request),
-            Arrival::Head { .. } | Arrival::Handshake { .. } | Arrival::Unused | Arrival::Turned => None,
+            Arrival::Head { .. }
+            | Arrival::Handshake { .. }
+            | Arrival::Unused
+            | Arrival::Evicted { .. }
+            | Arrival::Turned => None,
         }
     }
 
@@ -105,6 +114,7 @@ impl Capture {
             Arrival::Head { .. } => return "(a head that is none)".to_owned(),
             Arrival::Handshake { .. } => return "(a TLS handshake that ended)".to_owned(),
             Arrival::Unused => return "(closed unused)".to_owned(),
+            Arrival::Evicted { .. } => return "(closed to make room)".to_owned(),
             Arrival::Turned => return "(a connection that was not read)".to_owned(),
         };
         let event = self.event.as_ref();
@@ -128,20 +138,30 @@ impl Capture {
     }
 
     /// About how much memory it holds, in bytes.
-    fn weight(&self) -> usize {
-        size_of::<Self>()
-            + match &self.arrival {
-                Arrival::Request(request) => request.weight(),
-                Arrival::Head { raw, .. } => raw.as_ref().map_or(0, |raw| raw.bytes.len()),
-                Arrival::Handshake { .. } | Arrival::Unused | Arrival::Turned => 0,
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let arrival = match &self.arrival {
+            Arrival::Request(request) => request.weight(),
+            Arrival::Head { raw, .. } | Arrival::Evicted { raw } => {
+                raw.as_ref().map_or(0, |raw| raw.bytes.len())
             }
+            Arrival::Handshake { .. } | Arrival::Unused | Arrival::Turned => 0,
+        };
+        let texts = |event: &Event| {
+            event.id.as_ref().map_or(0, String::len) + event.alerttype.as_ref().map_or(0, String::len)
+        };
+        let problems = self.verdict.checks.iter().flat_map(|check| check.finding.problems());
+        size_of::<Self>()
+            + arrival
+            + self.event.as_ref().map_or(0, texts)
+            + self.verdict.checks.len() * size_of::<Check>()
+            + problems.map(Problem::weight).sum::<usize>()
     }
 }
 
 /// A broken head is a failure; a connection that came to nothing may be what was wanted.
 fn judge(arrival: &Arrival) -> Finding {
-    let problem =
-        |what: &str, expected: &str, got: &str| vec![crate::verdict::Problem::new(what, expected, got)];
+    let problem = |what: &str, expected: &str, got: &str| vec![Problem::new(what, expected, got)];
     match arrival {
         Arrival::Request(_) => Finding::Passed,
         Arrival::Head { why, .. } => Finding::Failed(problem("head", "the head of a request", why)),
@@ -149,6 +169,10 @@ fn judge(arrival: &Arrival) -> Finding {
             Finding::Noted(problem("TLS handshake", "one that comes to its end", why))
         }
         Arrival::Unused => Finding::Noted(problem("connection", "a request", "a close, unused")),
+        Arrival::Evicted { .. } => {
+            let got = "none before others wanted the connection's place";
+            Finding::Noted(problem("connection", "a request", got))
+        }
         Arrival::Turned => Finding::Skipped("nothing was read from it".into()),
     }
 }
@@ -194,16 +218,37 @@ pub struct Counts {
     pub dropped: u64,
 }
 
-/// Fewer requests came than were waited for.
+/// The requests that were waited for cannot be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("waited {} s for {wanted} requests, but only {received} came", waited.as_secs_f32())]
-pub struct TooFew {
-    /// How many were waited for.
-    pub wanted: u64,
-    /// How many came.
-    pub received: u64,
-    /// For how long.
-    pub waited: Duration,
+pub enum Missed {
+    /// Fewer came.
+    #[error("waited {} s for {wanted} requests, but only {received} came", waited.as_secs_f32())]
+    TooFew {
+        /// How many were waited for.
+        wanted: u64,
+        /// How many came.
+        received: u64,
+        /// For how long.
+        waited: Duration,
+    },
+    /// They came, but captures were dropped: what some of them were, nobody knows.
+    #[error(
+        "{wanted} requests came, but {dropped} captures were dropped, so that not all can be given: keep more"
+    )]
+    Dropped {
+        /// How many were waited for.
+        wanted: u64,
+        /// How many captures were dropped.
+        dropped: u64,
+    },
+}
+
+impl Missed {
+    /// Whether nobody can know, because captures were dropped.
+    #[must_use]
+    pub const fn is_unknown(&self) -> bool {
+        matches!(self, Self::Dropped { .. })
+    }
 }
 
 impl Captures {
@@ -325,29 +370,31 @@ impl Captures {
         }
     }
 
-    /// Waits until `wanted` requests came in all, and gives the captures that are kept. Cancel safe.
+    /// Waits until `wanted` requests came in all, and gives the captures. Cancel safe.
     ///
     /// # Errors
-    /// If they did not come within `limit`.
-    pub async fn wait_for(&self, wanted: u64, limit: Duration) -> Result<Vec<Arc<Capture>>, TooFew> {
+    /// If they did not come within `limit`, or some are no longer kept.
+    pub async fn wait_for(&self, wanted: u64, limit: Duration) -> Result<Vec<Arc<Capture>>, Missed> {
         let found = self.until(limit, |captures| captures.enough(wanted)).await;
-        found.ok_or_else(|| self.too_few(wanted, limit))
+        found.unwrap_or_else(|| Err(self.too_few(wanted, limit)))
     }
 
     /// The same for a thread without a runtime, which it blocks.
     ///
     /// # Errors
-    /// If they did not come within `limit`.
-    pub fn wait_for_blocking(&self, wanted: u64, limit: Duration) -> Result<Vec<Arc<Capture>>, TooFew> {
+    /// If they did not come within `limit`, or some are no longer kept.
+    pub fn wait_for_blocking(&self, wanted: u64, limit: Duration) -> Result<Vec<Arc<Capture>>, Missed> {
         let found = self.until_blocking(limit, |captures| captures.enough(wanted));
-        found.ok_or_else(|| self.too_few(wanted, limit))
+        found.unwrap_or_else(|| Err(self.too_few(wanted, limit)))
     }
 
-    fn enough(&self, wanted: u64) -> Option<Vec<Arc<Capture>>> {
-        (self.counts().received >= wanted).then(|| self.all())
+    fn enough(&self, wanted: u64) -> Option<Result<Vec<Arc<Capture>>, Missed>> {
+        let Counts { received, dropped, .. } = self.counts();
+        let given = || if dropped > 0 { Err(Missed::Dropped { wanted, dropped }) } else { Ok(self.all()) };
+        (received >= wanted).then(given)
     }
 
-    fn too_few(&self, wanted: u64, waited: Duration) -> TooFew {
-        TooFew { wanted, received: self.counts().received, waited }
+    fn too_few(&self, wanted: u64, waited: Duration) -> Missed {
+        Missed::TooFew { wanted, received: self.counts().received, waited }
     }
 }

@@ -66,6 +66,12 @@ impl Checks {
         self.path = Some(format!("{slash}{path}"));
     }
 
+    /// Requires Basic credentials. What is not given stays as it is, and is empty at first.
+    pub fn require_credentials(&mut self, username: Option<&str>, password: Option<&str>) {
+        let before = self.credentials.take().unwrap_or_else(|| Expected::new("", ""));
+        self.credentials = Some(before.with(username, password));
+    }
+
     /// Leaves a check out, and those that cannot be without it.
     pub fn leave_out(&mut self, subject: Subject) {
         self.without.insert(subject);
@@ -197,6 +203,9 @@ fn body(request: &Request) -> Finding {
         Body::TooSlow { limit } => {
             Finding::failed("body", format!("its end within {} s", limit.as_secs_f32()), "no end")
         }
+        Body::NoRoom { limit } => {
+            Finding::failed("body", format!("at most {limit} bytes of all bodies under way together"), "more")
+        }
     }
 }
 
@@ -207,8 +216,9 @@ fn content_type(request: &Request, expected: &str) -> Finding {
     if request.headers.get_all(CONTENT_TYPE).iter().count() > 1 {
         return Finding::failed("Content-Type", expected, "more than one, of which receivers take either");
     }
-    let essence = came.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case(expected) {
+    let essence =
+        |media_type: &str| media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if essence(&came) == essence(expected) {
         Finding::Passed
     } else {
         Finding::failed("Content-Type", expected, came)

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::capture::{Capture, Captures};
 use crate::verdict::Subject;
+use crate::wire;
 
 /// How long an expectation waits if nothing else is said.
 pub const DEFAULT_LIMIT: Duration = Duration::from_secs(10);
@@ -58,7 +59,7 @@ impl fmt::Display for Times {
 /// What is expected of the requests that come. It is awaited, or waited for with [`Expectation::blocking`].
 ///
 /// It is met as soon as enough requests meet all conditions; [`Expectation::throughout`] makes it wait its whole time, so
-/// that one too many is noticed.
+/// that one too many is noticed. One that none will do, `0` or `0..=2`, always waits its whole time.
 #[must_use = "an expectation is looked at when it is awaited"]
 pub struct Expectation {
     captures: Captures,
@@ -167,10 +168,22 @@ impl Expectation {
         self.equal("status", &status.to_string(), answered)
     }
 
-    /// Only requests with this header field and value; the name ignores case.
+    /// Only requests with this header field and value; the name ignores case. A value that is secret is not told.
     pub fn header(self, name: &str, value: &str) -> Self {
         let of = name.to_ascii_lowercase();
-        self.equal(name, value, move |capture| capture.request().and_then(|request| request.header(&of)))
+        if !wire::is_secret(&of) {
+            return self.equal(name, value, move |capture| {
+                capture.request().and_then(|request| request.header(&of))
+            });
+        }
+        let (wanted, what) = (value.to_owned(), name.to_owned());
+        self.condition(format!("{name} ***"), move |capture| {
+            match capture.request().and_then(|request| request.header(&of)) {
+                Some(came) if came == wanted => Ok(()),
+                Some(_) => Err(format!("{what} is another")),
+                None => Err(format!("no {what}")),
+            }
+        })
     }
 
     /// Only requests in which no check failed.
@@ -220,11 +233,12 @@ impl Expectation {
         decided.unwrap_or_else(|| self.conclude())
     }
 
-    /// What is known before the time is over.
+    /// What is known before the time is over. That nothing comes, or not much, is known only at its end.
     fn decided_early(&self) -> Option<Result<Vec<Arc<Capture>>, Unmet>> {
         let met = self.matching().len() as u64;
         let too_many = self.times.most.is_some_and(|most| met > most);
-        let enough = met >= self.times.least && !self.throughout;
+        let throughout = self.throughout || (self.times.least == 0 && self.times.most.is_some());
+        let enough = met >= self.times.least && !throughout;
         (too_many || enough).then(|| self.conclude())
     }
 

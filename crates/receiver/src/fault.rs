@@ -12,6 +12,7 @@ mod rule;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -175,7 +176,8 @@ struct Counted {
     /// When it was set, on the receiver's own clock.
     since: Duration,
     seen: u64,
-    seen_of: HashMap<String, u64>,
+    /// By a hash of the event's id, however long that is.
+    seen_of: HashMap<u64, u64>,
 }
 
 impl Faults {
@@ -252,15 +254,22 @@ impl Counted {
 
     fn count(&mut self, event: Option<&str>) -> u64 {
         let counts = &mut self.seen_of;
-        let number = match event.filter(|_| self.rule.per == Per::Event) {
-            Some(event) if counts.contains_key(event) || counts.len() < MAX_COUNTED_EVENTS => {
-                counts.entry(event.to_owned()).or_default()
+        let key = event.filter(|_| self.rule.per == Per::Event).map(hash);
+        let number = match key {
+            Some(key) if counts.contains_key(&key) || counts.len() < MAX_COUNTED_EVENTS => {
+                counts.entry(key).or_default()
             }
             _ => &mut self.seen,
         };
         *number += 1;
         *number
     }
+}
+
+fn hash(event: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    event.hash(&mut hasher);
+    hasher.finish()
 }
 
 impl Fault {

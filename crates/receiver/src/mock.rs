@@ -8,7 +8,7 @@ use std::time::Duration;
 
 pub use builder::{Builder, StartError};
 
-use crate::capture::{Capture, Captures, Counts, TooFew};
+use crate::capture::{Capture, Captures, Counts, Missed};
 use crate::clock::{Tasks, Thread};
 use crate::expect::{Expectation, Times};
 use crate::fault::{MAX_RULES, Rule};
@@ -16,7 +16,6 @@ use crate::request::Request;
 use crate::server::Desk;
 
 /// A receiver that runs until it is dropped.
-#[derive(Debug)]
 pub struct MockReceiver {
     address: SocketAddr,
     path: String,
@@ -34,6 +33,17 @@ pub struct MockReceiver {
 enum Running {
     Tasks { _tasks: Tasks },
     Thread { _thread: Thread },
+}
+
+impl std::fmt::Debug for MockReceiver {
+    /// Where it listens; its keys do not print.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MockReceiver")
+            .field("url", &self.url())
+            .field("inspector", &self.inspector)
+            .field("counts", &self.counts())
+            .finish_non_exhaustive()
+    }
 }
 
 impl MockReceiver {
@@ -103,16 +113,16 @@ impl MockReceiver {
     /// Waits until `wanted` requests came in all, and gives the captures. Cancel safe.
     ///
     /// # Errors
-    /// If they did not come within `limit`.
-    pub async fn wait_for(&self, wanted: u64, limit: Duration) -> Result<Vec<Arc<Capture>>, TooFew> {
+    /// If they did not come within `limit`, or some are no longer kept.
+    pub async fn wait_for(&self, wanted: u64, limit: Duration) -> Result<Vec<Arc<Capture>>, Missed> {
         self.captures.wait_for(wanted, limit).await
     }
 
     /// The same for a test without a runtime.
     ///
     /// # Errors
-    /// If they did not come within `limit`.
-    pub fn wait_for_blocking(&self, wanted: u64, limit: Duration) -> Result<Vec<Arc<Capture>>, TooFew> {
+    /// If they did not come within `limit`, or some are no longer kept.
+    pub fn wait_for_blocking(&self, wanted: u64, limit: Duration) -> Result<Vec<Arc<Capture>>, Missed> {
         self.captures.wait_for_blocking(wanted, limit)
     }
 
@@ -137,7 +147,12 @@ impl MockReceiver {
         let _ = tokio::time::timeout(limit, self.desk.close()).await;
     }
 
-    /// Forgets captures and sequences; rules begin anew.
+    /// Forgets captures and what was counted. Sequences stay, and rules go on as they were.
+    pub fn clear(&self) {
+        self.captures.clear();
+    }
+
+    /// Forgets captures and sequences; rules begin anew. An event that goes on is not accused of lacking its start.
     pub fn reset(&self) {
         self.desk.reset();
     }

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::check::Checks;
 use crate::fault::Fault;
+use crate::request::Body;
 use crate::verdict::{Check, Subject, Verdict};
 
 /// Which status a failed check leads to; the first that applies wins. Findings on the sequence never refuse a request.
@@ -25,14 +26,19 @@ const REFUSALS: &[(Subject, StatusCode)] = &[
     (Subject::Shape, StatusCode::UNPROCESSABLE_ENTITY),
 ];
 
-/// The status that answers a verdict.
+/// The status that answers a verdict; how the body ended tells what is wrong with it.
 #[must_use]
-pub fn status(verdict: &Verdict, too_slow: bool) -> StatusCode {
+pub fn status(verdict: &Verdict, body: &Body) -> StatusCode {
     let refusal = REFUSALS.iter().find(|(subject, _)| verdict.failed(*subject));
-    match refusal.map_or(StatusCode::OK, |(_, status)| *status) {
-        // The body check stands for both; RFC 9110, section 15.5.9 has a status of its own for the slow one.
-        StatusCode::PAYLOAD_TOO_LARGE if too_slow => StatusCode::REQUEST_TIMEOUT,
-        status => status,
+    match refusal {
+        None => StatusCode::OK,
+        Some((Subject::Body, status)) => match body {
+            Body::TooLarge { .. } => *status,
+            Body::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
+            Body::NoRoom { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Body::BrokenOff(_) | Body::Whole(_) | Body::Spoilt => StatusCode::BAD_REQUEST,
+        },
+        Some((_, status)) => *status,
     }
 }
 
@@ -40,7 +46,7 @@ pub fn status(verdict: &Verdict, too_slow: bool) -> StatusCode {
 pub(crate) fn reply(
     verdict: &Verdict,
     checks: &Checks,
-    too_slow: bool,
+    request_body: &Body,
     fault: Option<&Fault>,
 ) -> Response<Bytes> {
     match fault {
@@ -50,7 +56,7 @@ pub(crate) fn reply(
         Some(Fault::Redirect { status, location }) => return answered(*status, (LOCATION, Some(location))),
         _ => {}
     }
-    let status = status(verdict, too_slow);
+    let status = status(verdict, request_body);
     let mut response = Response::new(body(verdict));
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -59,6 +65,9 @@ pub(crate) fn reply(
         // RFC 7617, section 2.1: `charset` tells the client to encode the credentials as UTF-8.
         let challenge = HeaderValue::from_static("Basic realm=\"fusion-webhook\", charset=\"UTF-8\"");
         headers.insert(WWW_AUTHENTICATE, challenge);
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     if status == StatusCode::METHOD_NOT_ALLOWED
         && let Ok(method) = HeaderValue::from_str(checks.method.as_str())
@@ -95,12 +104,26 @@ fn body(verdict: &Verdict) -> Bytes {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::verdict::Finding;
 
-    fn status_of(failed: &[Subject]) -> StatusCode {
+    fn status_of(failed: &[Subject], body: &Body) -> StatusCode {
         let check = |&subject| Check { subject, finding: Finding::failed("a", "b", "c") };
-        status(&Verdict { checks: failed.iter().map(check).collect() }, false)
+        status(&Verdict { checks: failed.iter().map(check).collect() }, body)
+    }
+
+    #[test]
+    fn the_status_of_a_body_tells_how_it_ended() {
+        for (body, status) in [
+            (Body::TooLarge { limit: 1 }, 413),
+            (Body::TooSlow { limit: Duration::from_secs(1) }, 408),
+            (Body::NoRoom { limit: 1 }, 503),
+            (Body::BrokenOff(String::new()), 400),
+        ] {
+            assert_eq!(status_of(&[Subject::Body, Subject::Headers], &body).as_u16(), status, "{body:?}");
+        }
     }
 
     #[test]
@@ -111,13 +134,12 @@ mod tests {
             (&[Subject::Path, Subject::Method], 404),
             (&[Subject::Method, Subject::Credentials], 405),
             (&[Subject::Credentials, Subject::Headers, Subject::Json], 401),
-            (&[Subject::Body, Subject::Headers], 413),
             (&[Subject::ContentType, Subject::Shape], 415),
             (&[Subject::Headers], 400),
             (&[Subject::Json], 400),
             (&[Subject::Shape, Subject::Sequence], 422),
         ] {
-            assert_eq!(status_of(failed).as_u16(), status, "{failed:?}");
+            assert_eq!(status_of(failed, &Body::Whole(Bytes::new())).as_u16(), status, "{failed:?}");
         }
     }
 }

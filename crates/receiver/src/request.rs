@@ -1,5 +1,6 @@
 //! A request as it was taken in, whole or broken off. What it should have been is not known here.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
@@ -19,8 +20,8 @@ pub struct Connection {
     pub secure: bool,
 }
 
-/// A request.
-#[derive(Clone, Debug)]
+/// A request. `Debug` shows neither the bytes as they came nor the values of header fields that are secret.
+#[derive(Clone, PartialEq)]
 pub struct Request {
     /// When its head was there.
     pub at: SystemTime,
@@ -72,6 +73,29 @@ pub enum Body {
         /// The time that it had.
         limit: Duration,
     },
+    /// There was no room for it: all bodies under way together had reached the limit, in bytes.
+    NoRoom {
+        /// The limit.
+        limit: usize,
+    },
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |(name, value): (String, Vec<u8>)| {
+            let value = if wire::is_secret(&name) { wire::mask(&value) } else { value };
+            format!("{name}: {}", String::from_utf8_lossy(&value))
+        };
+        f.debug_struct("Request")
+            .field("connection", &self.connection)
+            .field("turn", &self.turn)
+            .field("version", &self.version)
+            .field("method", &self.method)
+            .field("target", &self.target)
+            .field("headers", &self.lines().into_iter().map(shown).collect::<Vec<_>>())
+            .field("body", &self.body)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Request {
@@ -80,7 +104,11 @@ impl Request {
     pub fn whole(&self) -> Option<&Bytes> {
         match &self.body {
             Body::Whole(bytes) => Some(bytes),
-            Body::TooLarge { .. } | Body::BrokenOff(_) | Body::Spoilt | Body::TooSlow { .. } => None,
+            Body::TooLarge { .. }
+            | Body::BrokenOff(_)
+            | Body::Spoilt
+            | Body::TooSlow { .. }
+            | Body::NoRoom { .. } => None,
         }
     }
 

@@ -37,7 +37,6 @@ use payload::value::Json;
 use serde::Deserialize;
 use toml::{Spanned, Value};
 
-use crate::check::credentials::Expected;
 use crate::check::headers::Required;
 use crate::check::signature::{DEFAULT_TOLERANCE, Signing};
 use crate::check::{Checks, Strictness};
@@ -48,21 +47,30 @@ use crate::verdict::Subject;
 /// What a file may hold at most, in bytes.
 pub const MAX_SCENARIO: usize = 1024 * 1024;
 
-/// Checks and faults.
-#[derive(Clone, Debug, Default)]
+/// Checks and faults. `Debug` shows no password.
+#[derive(Clone, Default)]
 pub struct Scenario {
     checks: Vec<Setting>,
     rules: Vec<Rule>,
     seed: Option<u64>,
 }
 
+impl std::fmt::Debug for Scenario {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scenario")
+            .field("rules", &self.rules)
+            .field("seed", &self.seed)
+            .finish_non_exhaustive()
+    }
+}
+
 /// One change of the checks.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Setting {
     Method(Method),
     Path(String),
     ContentType(String),
-    Credentials { username: String, password: String },
+    Credentials { username: Option<String>, password: Option<String> },
     Header(Required),
     Signing(Signing),
     Strictness(Strictness),
@@ -165,9 +173,7 @@ impl Scenario {
             settings.push(Setting::Strictness(Strictness::Strict));
         }
         if typed.username.is_some() || typed.password.is_some() {
-            let (username, password) =
-                (typed.username.unwrap_or_default(), typed.password.unwrap_or_default());
-            settings.push(Setting::Credentials { username, password });
+            settings.push(Setting::Credentials { username: typed.username, password: typed.password });
         }
         if let Some(method) = typed.method {
             match method.get_ref().parse() {
@@ -226,7 +232,7 @@ impl Setting {
             Self::Path(path) => checks.require_path(&path),
             Self::ContentType(content_type) => checks.content_type = Some(content_type),
             Self::Credentials { username, password } => {
-                checks.credentials = Some(Expected::new(username, password));
+                checks.require_credentials(username.as_deref(), password.as_deref());
             }
             Self::Header(required) => checks.headers.push(required),
             Self::Signing(signing) => checks.signing = Some(signing),

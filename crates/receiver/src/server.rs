@@ -12,6 +12,7 @@ pub mod tls;
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,11 +34,20 @@ pub const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a TLS handshake may take.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How often a connection that has become idle is looked for while one waits for a place.
+const MAKE_ROOM_STEP: Duration = Duration::from_millis(50);
+
 /// How large the head of a request may be, in bytes.
 pub const MAX_HEAD: usize = 64 * 1024;
 
 /// How much larger than its body a message may be to be kept byte for byte: its head, and the framing of its chunks.
 pub const MAX_FRAMING: usize = 256 * 1024;
+
+/// How much of a body that is refused is still read, in bytes, and for how long: a sender that is cut off while it writes
+/// may never see the answer (RFC 9112, section 9.6).
+pub const MAX_DISCARDED: usize = 16 * 1024 * 1024;
+/// See [`MAX_DISCARDED`].
+pub const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Limits that are chosen by whoever starts the receiver.
 #[derive(Clone, Copy, Debug)]
@@ -46,11 +56,14 @@ pub struct Limits {
     pub body: usize,
     /// How long a body may take.
     pub body_timeout: Duration,
+    /// How many bytes of bodies are under way at once, over all connections; what is beyond is answered 503. Their bytes
+    /// as they came are kept beside them until they were judged, so that twice this is held.
+    pub under_way: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { body: 16 * 1024 * 1024, body_timeout: Duration::from_secs(30) }
+        Self { body: 16 * 1024 * 1024, body_timeout: Duration::from_secs(30), under_way: 256 * 1024 * 1024 }
     }
 }
 
@@ -93,11 +106,18 @@ pub(crate) async fn serve(mut listener: TcpListener, tls: Option<TlsAcceptor>, d
     desk.closed();
 }
 
+/// Waits for a place. While there is none, what has become idle is asked again and again to make room.
 async fn slot(slots: &Arc<Semaphore>, idle: &Idle) -> Option<OwnedSemaphorePermit> {
-    if slots.available_permits() == 0 {
-        idle.end_longest();
+    let mut place = pin!(Arc::clone(slots).acquire_owned());
+    loop {
+        if slots.available_permits() == 0 {
+            idle.end_longest();
+        }
+        tokio::select! {
+            place = place.as_mut() => return place.ok(),
+            () = clock::pause(MAKE_ROOM_STEP) => {}
+        }
     }
-    Arc::clone(slots).acquire_owned().await.ok()
 }
 
 /// Waits while the rules say that nobody listens, and listens on the same address again.

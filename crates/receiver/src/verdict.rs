@@ -72,8 +72,26 @@ pub struct Problem {
 
 impl Problem {
     pub(crate) fn new(what: impl Into<String>, expected: impl Into<String>, got: impl Into<String>) -> Self {
-        Self { what: what.into(), expected: expected.into(), got: got.into() }
+        Self { what: cut(what.into()), expected: expected.into(), got: cut(got.into()) }
     }
+
+    /// How much memory its texts hold, in bytes.
+    pub(crate) fn weight(&self) -> usize {
+        size_of::<Self>() + self.what.len() + self.expected.len() + self.got.len()
+    }
+}
+
+/// How much of what came is repeated in one place of a verdict, in bytes: a member's name could be megabytes long.
+pub const MAX_REPEATED: usize = 1024;
+
+/// A text that is not longer than [`MAX_REPEATED`].
+pub(crate) fn cut(mut text: String) -> String {
+    if text.len() > MAX_REPEATED {
+        text.truncate(text.floor_char_boundary(MAX_REPEATED));
+        text.push('…');
+        text.shrink_to_fit();
+    }
+    text
 }
 
 impl Finding {

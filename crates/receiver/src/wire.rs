@@ -3,6 +3,8 @@
 //!
 //! hyper decides what is a request. This only follows the framing of what hyper took.
 
+use std::fmt;
+
 use bytes::{Bytes, BytesMut};
 
 /// How many header lines are followed; hyper takes 100.
@@ -12,15 +14,28 @@ pub const MAX_LINES: usize = 128;
 const MAX_COPIED: usize = 64 * 1024;
 
 /// What begins an HTTP/2 connection (RFC 9113, section 3.4); its frames are not recorded.
-const PREFACE: &[u8] = b"PRI * HTTP/2.0";
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// The bytes of one message, or of what was meant to be one.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// As much of it as no other request begins with.
+const PREFACE_LINE: usize = 14;
+
+/// The bytes of one message, or of what was meant to be one. `Debug` masks the values of secret header fields.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Raw {
     /// As they came: head, and body with its chunk framing.
     pub bytes: Bytes,
     /// Whether more came than is kept.
     pub cut: bool,
+}
+
+impl fmt::Debug for Raw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = masked(&self.bytes);
+        f.debug_struct("Raw")
+            .field("bytes", &shown.escape_ascii().to_string())
+            .field("cut", &self.cut)
+            .finish()
+    }
 }
 
 /// Where the parts of a message lie.
@@ -117,28 +132,44 @@ pub fn mask(value: &[u8]) -> Vec<u8> {
     [&value[..from], b"***"].concat()
 }
 
-/// A message with the values of its secret header fields masked. What has no whole head is searched line by line.
+/// A message with the values of its secret header fields masked. What has no whole head is searched line by line, whatever
+/// ends a line; and a line that begins with white space goes on with the value before it (RFC 9112, section 5.2), which no
+/// receiver takes, but a capture shows.
 #[must_use]
 pub fn masked(bytes: &[u8]) -> Vec<u8> {
     let head = layout(bytes).map_or(bytes.len(), |layout| layout.head);
     let mut shown = Vec::with_capacity(bytes.len());
-    for line in bytes[..head].split_inclusive(|&byte| byte == b'\n') {
+    let mut in_secret = false;
+    for line in bytes[..head].split_inclusive(|&byte| matches!(byte, b'\r' | b'\n')) {
+        let end = line.trim_ascii_end().len();
+        let folded = line.first().is_some_and(|byte| matches!(byte, b' ' | b'\t'));
         let colon = line.iter().position(|&byte| byte == b':');
-        let name = colon.and_then(|colon| std::str::from_utf8(&line[..colon]).ok());
-        match (colon, name) {
-            (Some(colon), Some(name)) if is_secret(name.trim()) => {
-                let value = line[colon + 1..].trim_ascii();
-                let end = line.trim_ascii_end().len();
-                shown.extend_from_slice(&line[..=colon]);
-                shown.push(b' ');
-                shown.extend_from_slice(&mask(value));
-                shown.extend_from_slice(&line[end..]);
-            }
-            _ => shown.extend_from_slice(line),
+        // The end of the line before, or an empty line.
+        if end == 0 {
+            shown.extend_from_slice(line);
+            continue;
+        }
+        in_secret =
+            if folded { in_secret } else { colon.is_some_and(|colon| names_a_secret(&line[..colon])) };
+        let from = match colon {
+            Some(colon) if !folded => colon + 1,
+            _ => 0,
+        };
+        if in_secret {
+            shown.extend_from_slice(&line[..from]);
+            shown.push(b' ');
+            shown.extend_from_slice(&mask(line[from..].trim_ascii()));
+            shown.extend_from_slice(&line[end..]);
+        } else {
+            shown.extend_from_slice(line);
         }
     }
     shown.extend_from_slice(&bytes[head..]);
     shown
+}
+
+fn names_a_secret(name: &[u8]) -> bool {
+    is_secret(String::from_utf8_lossy(name).trim())
 }
 
 /// What came on a connection and was not yet given to a request. Bounded: beyond its limit it only notes that more came.
@@ -174,7 +205,7 @@ impl Tape {
         if came.len() > room {
             self.state = State::Overflowed;
         }
-        if self.total == self.bytes.len() as u64 && self.bytes.starts_with(PREFACE) {
+        if self.total == self.bytes.len() as u64 && self.bytes.starts_with(&PREFACE[..PREFACE_LINE]) {
             self.state = State::Frames;
             self.bytes = BytesMut::new();
         }
@@ -205,6 +236,14 @@ impl Tape {
         self.state == State::Overflowed
     }
 
+    /// Whether nothing came yet that is not also the beginning of an HTTP/2 connection.
+    pub(crate) fn is_undecided(&self) -> bool {
+        match self.state {
+            State::Frames => self.total < PREFACE.len() as u64,
+            _ => self.total == self.bytes.len() as u64 && PREFACE.starts_with(&self.bytes),
+        }
+    }
+
     /// How many bytes came in all.
     pub(crate) const fn total(&self) -> u64 {
         self.total
@@ -226,7 +265,7 @@ pub mod properties {
         while let Some(raw) = tape.take().filter(|raw| !raw.bytes.is_empty()) {
             given.extend_from_slice(&raw.bytes);
         }
-        let frames = data.starts_with(super::PREFACE);
+        let frames = data.starts_with(&super::PREFACE[..super::PREFACE_LINE]);
         assert!(frames || given == data, "the tape lost something");
         let message = [b"POST / HTTP/1.1\r\nAuthorization: Bearer s3cret-t0ken\r\n", data].concat();
         if layout(&message).is_some() {
@@ -289,9 +328,32 @@ mod tests {
         assert_eq!((tape.take().unwrap().cut, tape.total()), (true, 6));
         let mut tape = Tape::new(100);
         tape.record(b"PRI * HT");
-        tape.record(b"TP/2.0\r\n\r\nSM\r\n\r\n");
+        assert!(tape.is_undecided());
+        tape.record(b"TP/2.0\r\n\r\nSM\r\n");
+        assert!(tape.is_undecided());
+        tape.record(b"\r\n");
+        assert!(!tape.is_undecided());
         tape.record(b"frames");
         assert_eq!((tape.take(), tape.total()), (None, 30));
+    }
+
+    #[test]
+    fn secrets_are_masked_however_their_lines_are_written() {
+        for (came, shown) in [
+            (
+                "POST / HTTP/1.1\r\nAuthorization: Basic dTpw\r\nA: b\r\n\r\n",
+                "POST / HTTP/1.1\r\nAuthorization: Basic ***\r\nA: b\r\n\r\n",
+            ),
+            ("P\r\nX-Token:a:b\r\n\r\nX-Token:body", "P\r\nX-Token: ***\r\n\r\nX-Token: ***"),
+            (
+                "P\r\nAuthorization: Basic\r\n dTpw\r\n\tdTpw\r\nA: b\r\n\r\n",
+                "P\r\nAuthorization: ***\r\n ***\r\n ***\r\nA: b\r\n\r\n",
+            ),
+            ("P\rAuthorization: dTpw\rA: b\r\r", "P\rAuthorization: ***\rA: b\r\r"),
+            ("P\nCookie: a=b", "P\nCookie: ***"),
+        ] {
+            assert_eq!(String::from_utf8(masked(came.as_bytes())).unwrap(), shown, "{came:?}");
+        }
     }
 
     proptest::proptest! {

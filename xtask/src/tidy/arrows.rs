@@ -72,10 +72,10 @@ const MODULES: &[(&str, &[Arrows])] = &[
             ("verdict", &[]),
             ("check", &["request", "verdict", "wire"]),
             ("fault", &[]),
-            ("reply", &["check", "fault", "verdict"]),
+            ("reply", &["check", "fault", "request", "verdict"]),
             ("capture", &["clock", "fault", "request", "verdict", "wire"]),
-            ("expect", &["capture", "verdict"]),
-            ("server", &["capture", "check", "clock", "fault", "reply", "request", "wire"]),
+            ("expect", &["capture", "verdict", "wire"]),
+            ("server", &["capture", "check", "clock", "fault", "reply", "request", "verdict", "wire"]),
             ("inspector", &["capture", "clock", "fault", "request", "server", "verdict"]),
             (
                 "mock",

@@ -39,6 +39,20 @@ pub(crate) struct Receive {
     pub(crate) script: ScriptArguments,
 }
 
+/// The checks that can be left out, those of a scenario among them.
+const LEFT_OUT: [&str; 10] = [
+    "method",
+    "path",
+    "body",
+    "credentials",
+    "content-type",
+    "headers",
+    "signature",
+    "json",
+    "shape",
+    "sequence",
+];
+
 /// What is checked.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Checks")]
@@ -55,9 +69,9 @@ pub(crate) struct CheckArguments {
     /// Require a signature by this key, whsec_ and base64 (Standard Webhooks); may be repeated
     #[arg(long, value_name = "SECRET", env = "FUSION_WEBHOOK_SIGNING_SECRET", hide_env_values = true)]
     pub(crate) signing_secret: Vec<String>,
-    /// How far a signature's time may be from now
-    #[arg(long, value_name = "TIME", value_parser = sender::duration, default_value = "5m")]
-    pub(crate) signature_tolerance: Duration,
+    /// How far a signature's time may be from now [default: 5m]
+    #[arg(long, value_name = "TIME", value_parser = sender::duration)]
+    pub(crate) signature_tolerance: Option<Duration>,
     /// Require this method [default: POST]
     #[arg(long, value_name = "NAME")]
     pub(crate) method: Option<http::Method>,
@@ -79,7 +93,7 @@ pub(crate) struct CheckArguments {
     #[arg(long)]
     pub(crate) strict: bool,
     /// Leave a check out; may be repeated
-    #[arg(long, value_name = "CHECK", value_parser = ["method", "content-type", "json", "shape", "sequence"])]
+    #[arg(long, value_name = "CHECK", value_parser = LEFT_OUT)]
     pub(crate) without: Vec<String>,
     /// The longest body that is taken, in bytes [default: 16777216]
     #[arg(long, value_name = "BYTES")]
@@ -108,6 +122,9 @@ pub(crate) struct TlsArguments {
     /// Speak TLS with a certificate made now: right, expired, wrong-host, self-signed, untrusted-ca
     #[arg(long, value_name = "KIND", num_args = 0..=1, require_equals = true, default_missing_value = "right")]
     pub(crate) tls: Option<Flaw>,
+    /// Make the certificate for this host name or address too, beside localhost and where it listens; may be repeated
+    #[arg(long, value_name = "NAME", requires = "tls")]
+    pub(crate) tls_name: Vec<String>,
     /// Write the made authority to this file, for senders to trust
     #[arg(long, value_name = "FILE", requires = "tls")]
     pub(crate) tls_ca_out: Option<PathBuf>,
@@ -133,7 +150,7 @@ pub(crate) struct CaptureArguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
     /// Show the captures of such a file as they were, before those that come
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["expect", "expect_events"])]
     pub(crate) open: Option<PathBuf>,
     /// Check the requests of such a file anew, as though they came now, before those that come
     #[arg(long, value_name = "FILE")]

@@ -30,8 +30,11 @@ impl Told {
 
 pub(super) fn announce(receiver: &MockReceiver, arguments: &Receive, told: &Told) -> Result<(), Failure> {
     let inspector = receiver.inspector_url();
-    // An origin is written without a slash at its end, so that a path can be added.
-    let written = |url: &str| url.trim_end_matches('/').to_owned();
+    // Where no path is wanted none is written, so that one can be added.
+    let written = |url: &str| match url.match_indices('/').count() {
+        3 => url.trim_end_matches('/').to_owned(),
+        _ => url.to_owned(),
+    };
     let mut ready = json!({ "receiver": written(&receiver.url()) });
     if let Some(inspector) = &inspector {
         ready["inspector"] = written(inspector).into();
@@ -108,6 +111,6 @@ fn request(checks: &Checks) -> Option<Vec<String>> {
     for line in content_type.chain(required) {
         words.extend(["-H".to_owned(), export::quoted(&line)]);
     }
-    words.extend(["-d".to_owned(), export::quoted(&String::from_utf8_lossy(&body.to_vec()))]);
+    words.extend(["-d".to_owned(), export::quoted(&String::from_utf8_lossy(&body))]);
     Some(words)
 }

@@ -1,7 +1,7 @@
 //! The files of a run: captures written as they come and read again, certificates to trust, the ready file.
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
@@ -10,6 +10,7 @@ use receiver::MockReceiver;
 use receiver::capture::record::{Detail, Record, Secrets};
 use receiver::capture::{Capture, export};
 
+use super::printer::Queue;
 use crate::args::receive::{CaptureArguments, Export, TlsArguments};
 use crate::exit::Failure;
 use crate::show;
@@ -22,25 +23,48 @@ pub(super) struct Earlier {
 }
 
 pub(super) fn read(arguments: &CaptureArguments) -> Result<Earlier, Failure> {
+    let is = |path: &Path, other: &Path| match (path.canonicalize(), other.canonicalize()) {
+        (Ok(path), Ok(other)) => path == other,
+        _ => false,
+    };
+    let earlier = [&arguments.open, &arguments.replay_from];
+    if let Some(record) = &arguments.record
+        && let Some(same) = earlier.into_iter().flatten().find(|path| is(path, record))
+    {
+        let same = same.display();
+        let why =
+            format!("error: {same}: what is read from it would be added to it again; record to another file");
+        return Err(Failure::wrong_input(why));
+    }
     let read = |path: &Option<PathBuf>| path.as_deref().map_or(Ok(Vec::new()), captures);
     Ok(Earlier { opened: read(&arguments.open)?, replayed: read(&arguments.replay_from)? })
 }
 
 impl Earlier {
-    /// Those that were opened as they were, then those that are replayed.
-    pub(super) fn play(self, receiver: &MockReceiver) {
-        for capture in self.opened {
+    /// Those that were opened as they were, then those that are replayed; a part at a time, so that all are printed.
+    pub(super) fn play(self, receiver: &MockReceiver, queue: &Queue) {
+        let part = |number: usize| {
+            if number.is_multiple_of(PART) {
+                queue.wait_until_empty();
+            }
+        };
+        for (capture, number) in self.opened.into_iter().zip(1..) {
             receiver.adopt(capture);
+            part(number);
         }
-        for capture in self.replayed {
+        for (capture, number) in self.replayed.into_iter().zip(1..) {
             if let Some(request) = capture.request() {
                 receiver.replay(request.clone());
             }
+            part(number);
         }
     }
 }
 
-/// Reads a file line by line. A last line that broke off, as a kill leaves it, is left out and told.
+/// How many captures of a file are played before it is waited for what they print.
+const PART: usize = 16;
+
+/// Reads a file line by line. A line that broke off, as a kill leaves it, is left out and told.
 fn captures(path: &Path) -> Result<Vec<Capture>, Failure> {
     let wrong = |what: String| Failure::wrong_input(format!("error: {}: {what}", path.display()));
     let mut reader = BufReader::new(File::open(path).map_err(|error| wrong(error.to_string()))?);
@@ -54,20 +78,26 @@ fn captures(path: &Path) -> Result<Vec<Capture>, Failure> {
         if line.trim_ascii().is_empty() {
             continue;
         }
-        let whole = line.ends_with(b"\n");
         let record = std::str::from_utf8(&line).map_err(|_| "it is not UTF-8".to_owned());
         let record = record.and_then(|line| {
             Record::read(line).and_then(|record| record.capture()).map_err(|error| error.to_string())
         });
         match record {
             Ok(capture) => captures.push(capture),
-            Err(_) if !whole => {
-                anstream::eprintln!("{}: the last line broke off and is left out", path.display());
+            Err(_) if broke_off(&line) => {
+                anstream::eprintln!("{}: line {number} broke off and is left out", path.display());
             }
             Err(error) => return Err(wrong(format!("line {number} is no capture: {error}"))),
         }
     }
     Ok(captures)
+}
+
+/// Whether a line is the beginning of a JSON object without its end.
+fn broke_off(line: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(line.trim_ascii());
+    let read = serde_json::from_str::<serde_json::Value>(&text);
+    text.starts_with('{') && read.is_err_and(|error| error.is_eof())
 }
 
 /// Writes captures as they come. A file that cannot be written is told once; the run goes on.
@@ -79,14 +109,30 @@ pub(super) struct Recorder {
 impl Recorder {
     /// The file holds secrets, so that it can be replayed: only its owner can read it.
     pub(super) fn open(path: &Path) -> Result<Self, Failure> {
+        let file = Self::appending(path)
+            .map_err(|error| Failure::cannot_run(format!("error: {}: {error}", path.display())))?;
+        Ok(Self { path: path.to_owned(), file: Mutex::new(Some(file)) })
+    }
+
+    fn appending(path: &Path) -> io::Result<File> {
         let mut options = OpenOptions::new();
         options.append(true).create(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(path);
-        let file =
-            file.map_err(|error| Failure::cannot_run(format!("error: {}: {error}", path.display())))?;
-        Ok(Self { path: path.to_owned(), file: Mutex::new(Some(file)) })
+        let mut file = options.open(path)?;
+        if !file.metadata()?.is_file() {
+            return Ok(file);
+        }
+        #[cfg(unix)]
+        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+        // A line that broke off when an earlier run was killed is ended, so that it spoils none of this run.
+        let mut earlier = File::open(path)?;
+        let mut last = [b'\n'];
+        if earlier.seek(SeekFrom::End(-1)).is_ok() && earlier.read_exact(&mut last).is_ok() && last != *b"\n"
+        {
+            file.write_all(b"\n")?;
+        }
+        Ok(file)
     }
 
     pub(super) fn write(&self, capture: &Capture) {
@@ -104,9 +150,7 @@ pub(super) fn export(receiver: &MockReceiver, listen: &str, kind: Export) -> Res
     let captures = receiver.captures();
     match kind {
         Export::Curl => {
-            for command in
-                captures.iter().filter_map(|capture| export::curl(capture, &format!("http://{listen}")))
-            {
+            for command in captures.iter().filter_map(|capture| export::curl(capture, listen)) {
                 show::println(&command);
             }
         }

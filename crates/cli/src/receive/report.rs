@@ -60,6 +60,7 @@ fn junit(receiver: &MockReceiver, ended: &Ended) -> Result<String, Failure> {
     };
     let mut case = TestCase::new("expectations", status);
     case.set_classname("run");
+    case.set_system_out(ended.summary());
     suite.add_test_case(case);
     let mut report = Report::new("fusion-webhook receive");
     report.add_test_suite(suite);

@@ -21,8 +21,7 @@ const NOWHERE: &str = "127.0.0.1:0";
 pub(super) fn builder(arguments: &Receive) -> Result<Builder, Failure> {
     let mut builder = MockReceiver::builder()
         .listen(if arguments.captures.export.is_some() { NOWHERE } else { &arguments.listen })
-        .keep(arguments.captures.keep)
-        .field_names(field_names(&arguments.checks)?);
+        .keep(arguments.captures.keep);
     if let Some(address) = &arguments.inspect {
         builder = builder.inspect(address);
     }
@@ -49,8 +48,10 @@ pub(super) fn builder(arguments: &Receive) -> Result<Builder, Failure> {
 
 fn checks(mut builder: Builder, arguments: &CheckArguments) -> Result<Builder, Failure> {
     if arguments.username.is_some() || arguments.password.is_some() {
-        let part = |part: &Option<String>| part.clone().unwrap_or_default();
-        builder = builder.credentials(&part(&arguments.username), &part(&arguments.password));
+        builder.checks().require_credentials(arguments.username.as_deref(), arguments.password.as_deref());
+    }
+    if let Some(names) = field_names(arguments)? {
+        builder = builder.field_names(names);
     }
     for line in &arguments.require_header {
         let required = builder.require_header(line);
@@ -61,7 +62,11 @@ fn checks(mut builder: Builder, arguments: &CheckArguments) -> Result<Builder, F
         let signing = Signing::new(arguments.signing_secret.iter().map(String::as_str));
         let signing =
             signing.map_err(|error| Failure::wrong_input(format!("error: --signing-secret: {error}")))?;
-        builder = builder.signing(signing.tolerance(arguments.signature_tolerance));
+        builder = builder.signing(signing);
+    }
+    if let Some(tolerance) = arguments.signature_tolerance {
+        let signing = &mut builder.checks().signing;
+        *signing = signing.take().map(|signing| signing.tolerance(tolerance));
     }
     if let Some(method) = &arguments.method {
         builder.checks().method = method.clone();
@@ -84,6 +89,7 @@ fn checks(mut builder: Builder, arguments: &CheckArguments) -> Result<Builder, F
 
 fn tls(builder: Builder, arguments: &TlsArguments) -> Result<Builder, Failure> {
     if let Some(flaw) = arguments.tls {
+        let builder = arguments.tls_name.iter().fold(builder, |builder, name| builder.tls_name(name));
         let made = match arguments.tls_client_out {
             Some(_) => builder.make_tls_for_clients(flaw),
             None => builder.make_tls(flaw),
@@ -103,7 +109,8 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     std::fs::read(path).map_err(|error| Failure::wrong_input(format!("error: {}: {error}", path.display())))
 }
 
-pub(super) fn field_names(arguments: &CheckArguments) -> Result<FieldNames, Failure> {
+/// The names that the flags ask for, if they say anything of them.
+fn field_names(arguments: &CheckArguments) -> Result<Option<FieldNames>, Failure> {
     let rules = target::rules(&arguments.names)?;
     if let (Some(path), Some(name)) = (&arguments.config, &arguments.integration) {
         if !rules.is_empty() {
@@ -111,9 +118,12 @@ pub(super) fn field_names(arguments: &CheckArguments) -> Result<FieldNames, Fail
                 "error: --rename, --omit and --constant do not go with --config",
             ));
         }
-        return Ok(FieldNames::clone(&target::integration_of(path, name)?.field_names));
+        return Ok(Some(FieldNames::clone(&target::integration_of(path, name)?.field_names)));
     }
-    FieldNames::compile(&rules).map_err(|errors| Failure::wrong_input(format!("error: {errors}")))
+    if rules.is_empty() {
+        return Ok(None);
+    }
+    FieldNames::compile(&rules).map(Some).map_err(|errors| Failure::wrong_input(format!("error: {errors}")))
 }
 
 /// How long what is under way may take to end, when the receiver ends.

@@ -6,18 +6,37 @@ use serde_json::{Value, json};
 use super::Capture;
 use super::record::{Detail, Record, Secrets};
 
-/// Header fields that curl makes itself.
-const MADE_BY_CURL: &[&str] = &["host", "content-length", "transfer-encoding", "connection", "accept"];
+/// Header fields that frame the message or belong to the connection, which curl makes itself.
+const MADE_BY_CURL: &[&str] = &["host", "content-length", "transfer-encoding", "connection"];
 
-/// The shell command that sends the request again, to `url` (scheme and authority). `None` if it was no request.
+/// Header fields that curl adds if it is not told to leave them out.
+const ADDED_BY_CURL: &[&str] = &["Accept", "User-Agent", "Content-Type"];
+
+/// The longest body that stands in the command itself, in bytes. A system bounds the length of an argument (Linux at 128
+/// KiB); what a shell's own `printf` is given is none.
+const MAX_ARGUMENT: usize = 100 * 1024;
+
+/// The shell command that sends the request again, to `authority` (host and port). `None` if it was no request.
 ///
 /// Secrets are masked, so that the command can be pasted into a ticket.
 #[must_use]
-pub fn curl(capture: &Capture, url: &str) -> Option<String> {
+pub fn curl(capture: &Capture, authority: &str) -> Option<String> {
     let request = capture.request()?;
     let record = Record::of(capture, Secrets::Masked, Detail::Plain);
     let mut command = vec!["curl".to_owned(), "--request".to_owned(), quoted(request.method.as_str())];
-    command.push(quoted(&format!("{}{}", url.trim_end_matches('/'), request.target)));
+    if request.target.contains(['[', ']', '{', '}']) {
+        command.push("--globoff".to_owned());
+    }
+    if request.path().contains("/.") {
+        command.push("--path-as-is".to_owned());
+    }
+    let scheme = if record.secure { "https" } else { "http" };
+    command.push(quoted(&format!("{scheme}://{authority}{}", request.target)));
+    for name in ADDED_BY_CURL {
+        if !request.headers.contains_key(*name) {
+            command.extend(["--header".to_owned(), quoted(&format!("{name}:"))]);
+        }
+    }
     for (name, value) in &record.headers {
         if !MADE_BY_CURL.contains(&name.to_ascii_lowercase().as_str()) {
             // An empty value is written with a semicolon; with a colon curl leaves the field out.
@@ -26,12 +45,18 @@ pub fn curl(capture: &Capture, url: &str) -> Option<String> {
         }
     }
     match (&record.body, &record.body_base64) {
-        (Some(body), _) if body.contains('\0') => return Some(piped(&command, &base64_of(body.as_bytes()))),
+        (Some(body), _) if !is_typable(body) => return Some(piped(&command, &base64_of(body.as_bytes()))),
         (Some(body), _) if !body.is_empty() => command.extend(["--data-raw".to_owned(), quoted(body)]),
         (None, Some(encoded)) => return Some(piped(&command, encoded)),
-        _ => {}
+        (None, None) => command.push("# its body did not come whole".to_owned()),
+        (Some(_), _) => {}
     }
     Some(command.join(" "))
+}
+
+/// Whether a text can stand in a command that a terminal shows: short, and without characters that control it.
+fn is_typable(text: &str) -> bool {
+    text.len() <= MAX_ARGUMENT && !text.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\t'))
 }
 
 fn base64_of(bytes: &[u8]) -> String {

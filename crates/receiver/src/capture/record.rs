@@ -3,9 +3,9 @@
 //! | member | is |
 //! |---|---|
 //! | `number`, `at` (seconds since 1970), `connection`, `turn`, `peer`, `secure` | which it is |
-//! | `kind`, `why` | `request`, `head`, `handshake`, `unused`, `turned`; and for all but a request the reason |
+//! | `kind`, `why` | `request`, `head`, `handshake`, `unused`, `evicted`, `turned`; and for all but a request the reason |
 //! | `version`, `method`, `target`, `headers`, `body` or `body_base64`, `body_problem` | the request |
-//! | `raw`, `raw_cut` | the bytes as they came, in base64; whether more came |
+//! | `raw`, `raw_cut`, `chunks` | the bytes as they came, in base64; whether more came; the lengths of the chunks |
 //! | `head_ms`, `body_ms` | how long they took |
 //! | `event`, `alerttype`, `webhook_id` | the update |
 //! | `passed`, `checks` | the verdict |
@@ -50,6 +50,9 @@ pub enum Detail {
     Full,
 }
 
+/// How many chunks of a body are told; where the others end is in the raw bytes.
+const MAX_CHUNKS: usize = 1000;
+
 /// A capture as it is written and read.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -77,6 +80,8 @@ pub struct Record {
     raw: Option<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     raw_cut: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chunks: Option<Vec<usize>>,
     pub(super) head_ms: f64,
     pub(super) body_ms: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -151,6 +156,10 @@ impl Record {
             }
             Arrival::Handshake { why } => (record.kind, record.why) = ("handshake".into(), Some(why.clone())),
             Arrival::Unused => record.kind = "unused".into(),
+            Arrival::Evicted { raw } => {
+                record.kind = "evicted".into();
+                record.add_raw(raw.as_ref(), secrets, detail);
+            }
             Arrival::Turned => record.kind = "turned".into(),
         }
         record
@@ -182,6 +191,7 @@ impl Record {
             Body::BrokenOff(why) => self.body_problem = Some(format!("broken-off {why}")),
             Body::Spoilt => self.body_problem = Some("spoilt by a fault".to_owned()),
             Body::TooSlow { limit } => self.body_problem = Some(format!("too-slow {}", limit.as_millis())),
+            Body::NoRoom { limit } => self.body_problem = Some(format!("no-room {limit}")),
         }
         self.add_raw(request.raw.as_ref(), secrets, detail);
     }
@@ -189,6 +199,10 @@ impl Record {
     fn add_raw(&mut self, raw: Option<&Raw>, secrets: Secrets, detail: Detail) {
         let Some(raw) = raw.filter(|_| detail == Detail::Full) else { return };
         self.raw_cut = raw.cut;
+        self.chunks = wire::layout(&raw.bytes).and_then(|layout| layout.chunks);
+        if let Some(chunks) = &mut self.chunks {
+            chunks.truncate(MAX_CHUNKS);
+        }
         self.raw = Some(match secrets {
             Secrets::Masked => STANDARD.encode(wire::masked(&raw.bytes)),
             Secrets::Kept => STANDARD.encode(&raw.bytes),
@@ -239,6 +253,7 @@ impl Record {
             "head" => Arrival::Head { raw, why },
             "handshake" => Arrival::Handshake { why },
             "unused" => Arrival::Unused,
+            "evicted" => Arrival::Evicted { raw },
             "turned" => Arrival::Turned,
             _ => return Err(wrong("kind")),
         };
@@ -294,6 +309,7 @@ impl Record {
             return Some(match kind {
                 "too-large" => Body::TooLarge { limit: rest.parse().ok()? },
                 "spoilt" => Body::Spoilt,
+                "no-room" => Body::NoRoom { limit: rest.parse().ok()? },
                 "too-slow" => Body::TooSlow { limit: Duration::from_millis(rest.parse().ok()?) },
                 _ => Body::BrokenOff(rest.to_owned()),
             });
@@ -410,10 +426,12 @@ mod tests {
             Arrival::Request(Box::new(request(Body::TooLarge { limit: 7 }))),
             Arrival::Request(Box::new(request(Body::BrokenOff("a b".to_owned())))),
             Arrival::Request(Box::new(request(Body::Spoilt))),
+            Arrival::Request(Box::new(request(Body::NoRoom { limit: 7 }))),
             Arrival::Request(Box::new(request(Body::TooSlow { limit: Duration::from_secs(1) }))),
             Arrival::Head { raw: Some(Raw { bytes: bytes.clone(), cut: true }), why: "odd".to_owned() },
             Arrival::Handshake { why: "refused".to_owned() },
             Arrival::Unused,
+            Arrival::Evicted { raw: Some(Raw { bytes: bytes.clone(), cut: false }) },
             Arrival::Turned,
         ] {
             let capture = Capture {
@@ -433,7 +451,8 @@ mod tests {
             };
             let line = Record::of(&capture, Secrets::Kept, Detail::Full).line();
             let again = Record::read(&line).unwrap().capture().unwrap();
-            assert_eq!(format!("{again:?}"), format!("{capture:?}"));
+            assert_eq!(again, capture);
+            assert!(!format!("{again:?}").contains("hidden"), "{again:?}");
             let masked = Record::of(&capture, Secrets::Masked, Detail::Full);
             let raw = masked.raw.as_ref().map(|raw| STANDARD.decode(raw).unwrap()).unwrap_or_default();
             assert!(!masked.line().contains("hidden") && !raw.windows(6).any(|part| part == b"hidden"));

@@ -24,6 +24,15 @@ impl Expected {
         Self { username: username.into(), password: password.into() }
     }
 
+    /// The same with another user name or password, if one is given.
+    #[must_use]
+    pub(super) fn with(self, username: Option<&str>, password: Option<&str>) -> Self {
+        Self {
+            username: username.map_or(self.username, str::to_owned),
+            password: password.map_or(self.password, str::to_owned),
+        }
+    }
+
     /// The user name.
     #[must_use]
     pub fn username(&self) -> &str {
@@ -37,12 +46,39 @@ impl std::fmt::Debug for Expected {
     }
 }
 
-/// Why an `Authorization` field holds no Basic credentials.
+/// The schemes that are named when one of them comes in place of Basic: those that IANA has registered (RFC 9110, section
+/// 16.4.1), and some that are common without. No other word is shown, because who forgets the scheme sends the credentials
+/// in its place.
+pub const SCHEMES: &[&str] = &[
+    "ApiKey",
+    "AWS4-HMAC-SHA256",
+    "Bearer",
+    "Concealed",
+    "Digest",
+    "DPoP",
+    "GNAP",
+    "HOBA",
+    "Key",
+    "Mutual",
+    "Negotiate",
+    "NTLM",
+    "OAuth",
+    "PrivateToken",
+    "SCRAM-SHA-1",
+    "SCRAM-SHA-256",
+    "Token",
+    "vapid",
+];
+
+/// Why an `Authorization` field holds no Basic credentials. Nothing of the field is repeated that may be a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     /// The scheme is another one (RFC 9110, section 11.1: names of schemes ignore case).
-    #[error("scheme {0:?} instead of Basic")]
-    OtherScheme(String),
+    #[error("scheme {0} instead of Basic")]
+    OtherScheme(&'static str),
+    /// There is no scheme that is known; the value may be the credentials themselves.
+    #[error("a value that does not begin with Basic and a space")]
+    NoScheme,
     /// The scheme stands alone.
     #[error("nothing after the scheme")]
     Empty,
@@ -70,8 +106,8 @@ pub fn read(value: &[u8]) -> Result<(String, String), Unreadable> {
         None => (value, &b""[..]),
     };
     if !scheme.eq_ignore_ascii_case(b"basic") {
-        let shown: String = String::from_utf8_lossy(scheme).chars().take(32).collect();
-        return Err(Unreadable::OtherScheme(shown));
+        let known = SCHEMES.iter().find(|known| scheme.eq_ignore_ascii_case(known.as_bytes()));
+        return Err(known.map_or(Unreadable::NoScheme, |known| Unreadable::OtherScheme(known)));
     }
     if token.is_empty() {
         return Err(Unreadable::Empty);
@@ -143,16 +179,17 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_without_the_secret() {
         for (value, reason) in [
-            ("Bearer abc", "scheme \"Bearer\" instead of Basic"),
-            ("", "scheme \"\" instead of Basic"),
+            ("bearer abc", "scheme Bearer instead of Basic"),
+            ("", "a value that does not begin with Basic and a space"),
+            ("dXNlcjpwYXNz", "a value that does not begin with Basic and a space"),
             ("Basic", "nothing after the scheme"),
             ("Basic  ", "nothing after the scheme"),
             // A scheme and its token are apart by spaces (RFC 9110, section 11.4), and there is one of each.
-            ("Basic\tdTpw", "scheme \"Basic\\tdTpw\" instead of Basic"),
+            ("Basic\tdTpw", "a value that does not begin with Basic and a space"),
             ("Basic dTpw dTpw", "not base64: byte 5 is outside the alphabet"),
             ("Basic dTpw, Bearer x", "not base64: byte 5 is outside the alphabet"),
             ("Basic realm=\"a\"", "not base64: byte 9 is outside the alphabet"),
-            ("BasicdTpw", "scheme \"BasicdTpw\" instead of Basic"),
+            ("BasicdTpw", "a value that does not begin with Basic and a space"),
             ("Basic dTpw_A==", "not base64: byte 5 is outside the alphabet"),
             ("Basic dTo", "not base64: the padding is wrong or missing"),
             ("Basic dTp=", "not base64: byte 3 has bits that belong to nothing"),

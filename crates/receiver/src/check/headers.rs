@@ -9,8 +9,8 @@ use crate::request::Request;
 use crate::verdict::{Finding, Problem};
 use crate::wire;
 
-/// A header field that must be there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A header field that must be there. A value that is secret does not print.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Required {
     name: HeaderName,
     value: Option<HeaderValue>,
@@ -55,6 +55,12 @@ impl Required {
         } else {
             String::from_utf8_lossy(value.as_bytes()).into_owned()
         }
+    }
+}
+
+impl fmt::Debug for Required {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Required({self})")
     }
 }
 
@@ -116,7 +122,9 @@ mod tests {
             ("X-Url: http://a/b:c", "x-url: http://a/b:c"),
             ("X-Api-Key: hidden", "x-api-key: ***"),
         ] {
-            assert_eq!(text.parse::<Required>().unwrap().to_string(), shown);
+            let required = text.parse::<Required>().unwrap();
+            assert_eq!(required.to_string(), shown);
+            assert_eq!(format!("{required:?}"), format!("Required({shown})"));
         }
         assert_eq!("X Netography".parse::<Required>(), Err(RequiredError::Name("X Netography".to_owned())));
         assert_eq!(": v".parse::<Required>(), Err(RequiredError::Name(String::new())));

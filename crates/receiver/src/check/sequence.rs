@@ -1,8 +1,11 @@
 //! The order of each event's updates: start before ongoing before end, counts growing, times not running backwards.
 //!
 //! A delivery that came before (same `webhook-id`, or the same body) is a duplicate if it was answered 2xx, and a retry if
-//! not: "at least once" allows both, and they are noted. What came in the wrong order is a failure. Memory is bounded: the events that were quiet for longest are
-//! forgotten, and from then on an event that seems to lack its start is not accused of it.
+//! not: "at least once" allows both, and they are noted. What came in the wrong order is a failure.
+//!
+//! Memory is bounded: events are known by a hash of their id, however long that is, and those that were quiet for longest
+//! are forgotten. From then on an event that seems to lack its start is not accused of it, and neither is one whose start
+//! may have met a fault before it was read.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -15,24 +18,49 @@ use crate::verdict::{Finding, Problem};
 /// How many events are remembered.
 pub const MAX_EVENTS: usize = 100_000;
 
+/// What it is called when two updates have one id.
+const REUSED: &str = "reused webhook-id";
+
 /// How many earlier deliveries of one event are remembered, to know a duplicate by.
 pub const MAX_REMEMBERED: usize = 32;
 
 /// What is known of the events that were seen.
 #[derive(Debug)]
 pub struct Sequences {
-    events: HashMap<String, Life>,
-    /// Event ids with the step at which they were last seen; an entry that is not the latest of its event is stale.
-    by_age: VecDeque<(u64, String)>,
+    events: HashMap<Key, Life>,
+    /// Events with the step at which they were last seen; an entry that is not the latest of its event is stale.
+    by_age: VecDeque<(u64, Key)>,
+    /// Which event each `webhook-id` belongs to, and the capture that said so first.
+    owners: HashMap<u64, (Key, u64)>,
+    /// The same ids, oldest first.
+    owners_by_age: VecDeque<u64>,
     step: u64,
     limit: usize,
-    forgotten: bool,
+    /// Why an event that seems to lack its start is not accused of it.
+    excuse: Excuse,
+}
+
+/// The hash of an event's id.
+type Key = u64;
+
+/// What may have become of a start that nobody knows of. The later ones excuse more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Excuse {
+    /// Nothing: all that came is known.
+    #[default]
+    None,
+    /// A fault may have struck it before it was read.
+    Lost,
+    /// It was forgotten.
+    Forgotten,
 }
 
 #[derive(Debug, Default)]
 struct Life {
     last_seen: u64,
+    /// Whether any update was taken, and whether a start was among them.
     begun: bool,
+    started: bool,
     ended: bool,
     /// Whether an update was not taken for a reason that is not the sender's.
     spoilt: bool,
@@ -89,23 +117,54 @@ impl Sequences {
         Self {
             events: HashMap::new(),
             by_age: VecDeque::new(),
+            owners: HashMap::new(),
+            owners_by_age: VecDeque::new(),
             step: 0,
             limit: limit.max(1),
-            forgotten: false,
+            excuse: Excuse::None,
         }
+    }
+
+    /// Forgets every event: one that goes on is not accused of lacking its start.
+    pub(crate) fn forget_all(&mut self) {
+        *self = Self { excuse: Excuse::Forgotten, ..Self::remembering(self.limit) };
+    }
+
+    /// A fault struck something before it was known which event it belonged to.
+    pub(crate) fn lose(&mut self) {
+        self.excuse = self.excuse.max(Excuse::Lost);
     }
 
     /// Judges the next update, and remembers it.
     pub(crate) fn judge(&mut self, arrival: &Arrival<'_>) -> Finding {
         let Some(id) = arrival.update.id() else { return Finding::Skipped("the update has no id".into()) };
+        let key = hash(id.as_bytes());
         self.step += 1;
-        let forgotten = self.forgotten;
-        let life = self.events.entry(id.to_string()).or_default();
-        let finding = life.judge(arrival, forgotten);
+        let excuse = self.excuse;
+        let life = self.events.entry(key).or_default();
+        let finding = life.judge(arrival, excuse);
         life.last_seen = self.step;
-        self.by_age.push_back((self.step, id.into_owned()));
+        self.by_age.push_back((self.step, key));
         self.forget();
-        finding
+        self.owned(arrival, key).unwrap_or(finding)
+    }
+
+    /// Whether its `webhook-id` was that of another event before.
+    fn owned(&mut self, arrival: &Arrival<'_>, key: Key) -> Option<Finding> {
+        let id = hash(arrival.delivery?.as_bytes());
+        if let Some((owner, number)) = self.owners.get(&id) {
+            let got = format!("that of #{number}, which is of another event");
+            return (*owner != key)
+                .then(|| Finding::failed(REUSED, "an id of its own for every update", got));
+        }
+        if self.owners_by_age.len() == self.limit
+            && let Some(oldest) = self.owners_by_age.pop_front()
+        {
+            self.owners.remove(&oldest);
+        }
+        self.owners.insert(id, (key, arrival.number));
+        self.owners_by_age.push_back(id);
+        None
     }
 
     /// Drops stale entries from the front, and the quietest events while there are too many.
@@ -126,7 +185,7 @@ impl Sequences {
             }
             if current {
                 self.events.remove(id);
-                self.forgotten = true;
+                self.excuse = Excuse::Forgotten;
             }
             self.by_age.pop_front();
         }
@@ -134,7 +193,7 @@ impl Sequences {
 }
 
 impl Life {
-    fn judge(&mut self, arrival: &Arrival<'_>, forgotten: bool) -> Finding {
+    fn judge(&mut self, arrival: &Arrival<'_>, excuse: Excuse) -> Finding {
         let delivery = Delivery {
             id: arrival.delivery.map(|id| hash(id.as_bytes())),
             body: hash(arrival.update.as_bytes()),
@@ -147,7 +206,7 @@ impl Life {
             self.remember_delivery(delivery);
             return again.unwrap_or(Finding::Passed);
         }
-        let place = self.place(arrival.update, forgotten);
+        let place = self.place(arrival.update, excuse);
         self.remember(arrival.update, delivery);
         match again {
             Some(again) if again.is_failure() || !place.is_failure() => again,
@@ -181,7 +240,7 @@ impl Life {
         match (same_id, earlier.body == delivery.body) {
             (true, false) => {
                 let got = of("that");
-                Some(Finding::failed("reused webhook-id", "an id of its own for every update", got))
+                Some(Finding::failed(REUSED, "an id of its own for every update", got))
             }
             (true, true) if earlier.taken == Taken::Yes => noted("duplicate", of("the webhook-id and body")),
             (false, true) if earlier.taken == Taken::Yes => noted("duplicate", of("the body")),
@@ -191,20 +250,23 @@ impl Life {
     }
 
     /// Where it stands in the life of its event.
-    fn place(&self, update: &Update, forgotten: bool) -> Finding {
+    fn place(&self, update: &Update, excuse: Excuse) -> Finding {
         let kind = kind(update);
         if !self.begun {
             let missing = || Problem::new("missing start", "start as the event's first update", &kind);
             return match () {
-                () if kind == "start" || forgotten => Finding::Passed,
-                // Its start was here, and met a fault: that is not the sender's doing.
-                () if self.spoilt => Finding::Noted(vec![missing()]),
+                () if kind == "start" || excuse == Excuse::Forgotten => Finding::Passed,
+                // Its start met a fault, or may have met one: that is not the sender's doing.
+                () if self.spoilt || excuse == Excuse::Lost => Finding::Noted(vec![missing()]),
                 () => Finding::Failed(vec![missing()]),
             };
         }
         let mut problems = Vec::new();
-        if kind == "start" {
+        if kind == "start" && self.started {
             problems.push(Problem::new("restart", "one start in the life of an event", "another start"));
+        } else if kind == "start" {
+            let expected = "the start before the event's other updates";
+            problems.push(Problem::new("late update", expected, "it after them"));
         } else if self.ended {
             problems.push(Problem::new("update after the end", "nothing after the end", &kind));
         }
@@ -225,6 +287,7 @@ impl Life {
         match delivery.taken {
             Taken::Yes | Taken::Unsure => {
                 self.begun = true;
+                self.started |= kind(update) == "start";
                 self.ended |= kind(update) == "end";
                 self.count = self.count.max(update.integer(Field::UPDATECOUNT));
                 self.timestamp = self.timestamp.max(update.integer(Field::TIMESTAMP));
@@ -307,6 +370,10 @@ mod tests {
                 "failed update after the end: expected nothing after the end, got ongoing",
             ),
             (
+                &[("end", 2, 20, y), ("start", 1, 20, y)],
+                "failed late update: expected the start before the event's other updates, got it after them; late update: expected updatecount above 2, got 1",
+            ),
+            (
                 &[("start", 1, 10, y), ("start", 2, 20, y)],
                 "failed restart: expected one start in the life of an event, got another start",
             ),
@@ -370,6 +437,24 @@ mod tests {
             "failed reused webhook-id: expected an id of its own for every update, got that of #2, which was answered 200"
         );
         assert_eq!(judge("end", 3, "m2", 4), "passed");
+        let other = update("b", "start", 1, 1);
+        assert_eq!(
+            told(&sequences.judge(&arrival(&other, Some("m2"), 5, Taken::Yes))),
+            "failed reused webhook-id: expected an id of its own for every update, got that of #4, which is of another event"
+        );
+    }
+
+    #[test]
+    fn a_start_that_a_fault_may_have_struck_is_not_missed() {
+        let ongoing = |sequences: &mut Sequences, id| {
+            told(&sequences.judge(&arrival(&update(id, "ongoing", 2, 2), None, 1, Taken::Yes)))
+        };
+        let mut sequences = Sequences::default();
+        assert!(ongoing(&mut sequences, "a").starts_with("failed missing start"));
+        sequences.lose();
+        assert!(ongoing(&mut sequences, "b").starts_with("noted missing start"));
+        sequences.forget_all();
+        assert_eq!(ongoing(&mut sequences, "c"), "passed");
     }
 
     #[test]
@@ -380,7 +465,10 @@ mod tests {
         };
         for id in ["a", "b", "c"] {
             assert_eq!(judge(&mut sequences, id, "start", 1), Finding::Passed);
+            let named = update(id, "start", 1, 2);
+            sequences.judge(&arrival(&named, Some(id), 1, Taken::Yes));
         }
+        assert_eq!((sequences.owners.len(), sequences.owners_by_age.len()), (2, 2));
         assert_eq!(sequences.events.len(), 2);
         assert_eq!(judge(&mut sequences, "a", "ongoing", 2), Finding::Passed, "it was forgotten");
         for count in 2..1000 {

@@ -87,7 +87,7 @@ fn credentials_are_told_apart_without_the_password() {
         (&[JSON][..], "none"),
         (&[JSON, ("authorization", "Basic dTp4")], "a wrong password for user \"u\""),
         (&[JSON, ("authorization", "Basic eDpwNHNz")], "unknown user \"x\""),
-        (&[JSON, ("authorization", "Bearer t")], "scheme \"Bearer\" instead of Basic"),
+        (&[JSON, ("authorization", "Bearer t")], "scheme Bearer instead of Basic"),
         (
             &[JSON, ("authorization", "Basic dTpwNHNz"), ("authorization", "x")],
             "more than one Authorization field",

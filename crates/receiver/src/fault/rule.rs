@@ -8,6 +8,7 @@
 //! | `delay` | how long the answer is held back |
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -32,6 +33,12 @@ fn wrong(name: &str, why: impl Into<String>) -> RuleError {
     RuleError { name: name.to_owned(), why: why.into() }
 }
 
+/// The name of the fault whose value is bytes.
+const RAW: &str = "raw";
+
+/// How a comma is written where commas separate.
+const COMMA: &str = "\\x2c";
+
 /// Makes a fault from its value, and takes what else belongs to it from the pairs that are left.
 type Make = fn(&str, &mut Pairs) -> Result<Fault, String>;
 
@@ -42,7 +49,7 @@ const FAULTS: &[(&str, Make)] = &[
     ("reset", reset),
     ("truncate", |value, _| alone(value, Fault::Truncate)),
     ("endless", |value, _| alone(value, Fault::Endless)),
-    ("raw", |value, _| Ok(Fault::Raw(unescaped(value)?))),
+    (RAW, |value, _| Ok(Fault::Raw(unescaped(value)?))),
     ("slow", |value, _| {
         Ok(Fault::Slow(if value.is_empty() { Duration::from_millis(100) } else { duration(value)? }))
     }),
@@ -89,7 +96,7 @@ impl Rule {
         Ok(rule)
     }
 
-    /// Reads `name=value,name=value`; a name may stand alone.
+    /// Reads `name=value,name=value`; a name may stand alone. A comma in a value is written `\\x2c`.
     ///
     /// # Errors
     /// As [`Rule::from_pairs`], or if a name stands twice.
@@ -97,8 +104,10 @@ impl Rule {
         let mut pairs = Pairs::new();
         for pair in text.split(',') {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let name = name.trim();
-            if pairs.insert(name.to_owned(), value.trim().to_owned()).is_some() {
+            let (name, value) = (name.trim(), value.trim());
+            // Raw bytes have this escape among others, and are read later.
+            let value = if name == RAW { value.to_owned() } else { value.replace(COMMA, ",") };
+            if pairs.insert(name.to_owned(), value).is_some() {
                 return Err(wrong(name, "it stands twice"));
             }
         }
@@ -169,13 +178,27 @@ impl Rule {
             }
             Fault::Truncate => pairs.push(("truncate", Some(String::new()))),
             Fault::Endless => pairs.push(("endless", Some(String::new()))),
-            Fault::Raw(bytes) => pairs.push(("raw", Some(escaped(bytes)))),
+            Fault::Raw(bytes) => pairs.push((RAW, Some(escaped(bytes)))),
             Fault::Slow(pause) => pairs.push(("slow", Some(show(*pause)))),
             Fault::Silent(hold) => pairs.push(("silent", Some(show(*hold)))),
             Fault::AcceptOnly(hold) => pairs.push(("accept-only", Some(show(*hold)))),
             Fault::Refuse => pairs.push(("refuse", Some(String::new()))),
         }
         pairs.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    }
+}
+
+impl fmt::Display for Rule {
+    /// As [`Rule::parse`] reads it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, (name, value)) in self.pairs().iter().enumerate() {
+            let comma = if at == 0 { "" } else { "," };
+            match value.is_empty() {
+                true => write!(f, "{comma}{name}")?,
+                false => write!(f, "{comma}{name}={}", value.replace(',', COMMA))?,
+            }
+        }
+        Ok(())
     }
 }
 

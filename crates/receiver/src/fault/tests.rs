@@ -65,6 +65,7 @@ fn refusing_lasts_as_long_as_its_rule() {
 fn rules_are_written_as_they_are_read() {
     for text in [
         "status=503,retry-after=2,first=3,per=event",
+        r"status=503,retry-after=Wed\x2c 21 Oct 2015 07:28:00 GMT",
         "redirect=http://127.0.0.1:1/,status=308",
         "reset=within,path=/a,every=2",
         "truncate,event=a,alerttype=end,nth=1",
@@ -78,7 +79,10 @@ fn rules_are_written_as_they_are_read() {
     ] {
         let rule = Rule::parse(text).unwrap();
         assert_eq!(Rule::from_pairs(&rule.pairs()).unwrap(), rule, "{text}");
+        assert_eq!(Rule::parse(&rule.to_string()).unwrap(), rule, "{text}");
     }
+    let date = Rule::parse(r"status=503,retry-after=Wed\x2c 21 Oct 2015 07:28:00 GMT").unwrap();
+    assert_eq!(date.pairs()["retry-after"], "Wed, 21 Oct 2015 07:28:00 GMT");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
@@ -35,8 +35,9 @@ type Shared = State<Arc<Shown>>;
 
 pub(super) fn routes(shown: Arc<Shown>) -> Router {
     Router::new()
-        .route("/api/captures", get(list))
+        .route("/api/captures", get(list).delete(clear))
         .route("/api/captures/{number}", get(one))
+        .route("/api/captures/{number}/previous", get(previous))
         .route("/api/captures/{number}/curl", get(curl))
         .route("/api/captures/{number}/har", get(har))
         .route("/api/captures/{number}/json", get(json_file))
@@ -77,6 +78,15 @@ impl From<JsonRejection> for Problem {
     }
 }
 
+impl From<PathRejection> for Problem {
+    fn from(rejection: PathRejection) -> Self {
+        Self(rejection.status(), rejection.body_text())
+    }
+}
+
+/// Which capture is asked for.
+type Number = Result<Path<u64>, PathRejection>;
+
 type Asked = Result<Query<Filter>, QueryRejection>;
 
 fn counts(captures: &Captures) -> Value {
@@ -108,19 +118,37 @@ fn short(capture: &Capture) -> Record {
     Record::of(capture, Secrets::Masked, Detail::Short)
 }
 
-fn found(shown: &Shown, number: u64) -> Result<Arc<Capture>, Problem> {
+fn found(shown: &Shown, Path(number): Path<u64>) -> Result<Arc<Capture>, Problem> {
     let why =
         || Problem(StatusCode::NOT_FOUND, format!("there is no capture {number}; it may have been dropped"));
     shown.captures.get(number).ok_or_else(why)
 }
 
-async fn one(State(shown): Shared, Path(number): Path<u64>) -> Result<Json<Record>, Problem> {
-    Ok(Json(Record::of(&*found(&shown, number)?, Secrets::Masked, Detail::Full)))
+async fn one(State(shown): Shared, number: Number) -> Result<Json<Record>, Problem> {
+    Ok(Json(Record::of(&*found(&shown, number?)?, Secrets::Masked, Detail::Full)))
 }
 
-async fn curl(State(shown): Shared, Path(number): Path<u64>) -> Result<Response, Problem> {
-    let capture = found(&shown, number)?;
-    let command = export::curl(&capture, &shown.receiver);
+/// The update of the same event that came before, which a difference is shown to.
+async fn previous(State(shown): Shared, number: Number) -> Result<Json<Record>, Problem> {
+    let id = |capture: &Capture| capture.event.as_ref().and_then(|event| event.id.clone());
+    let now = found(&shown, number?)?;
+    let wanted = id(&now);
+    let all = shown.captures.all();
+    let before = |capture: &&Arc<Capture>| capture.number < now.number && id(capture) == wanted;
+    let found = all.iter().rev().filter(|_| wanted.is_some()).find(before);
+    let found =
+        found.ok_or_else(|| Problem(StatusCode::NOT_FOUND, "its event has none before it".to_owned()))?;
+    Ok(Json(Record::of(found, Secrets::Masked, Detail::Full)))
+}
+
+async fn clear(State(shown): Shared) -> StatusCode {
+    shown.captures.clear();
+    StatusCode::NO_CONTENT
+}
+
+async fn curl(State(shown): Shared, number: Number) -> Result<Response, Problem> {
+    let capture = found(&shown, number?)?;
+    let command = export::curl(&capture, authority(&shown));
     let command = command.ok_or_else(|| Problem(StatusCode::NOT_FOUND, "it was no request".to_owned()))?;
     Ok(text(command))
 }
@@ -140,15 +168,16 @@ fn authority(shown: &Shown) -> &str {
     shown.receiver.split_once("://").map_or("", |(_, authority)| authority)
 }
 
-async fn har(State(shown): Shared, Path(number): Path<u64>) -> Result<Response, Problem> {
-    let capture = found(&shown, number)?;
+async fn har(State(shown): Shared, number: Number) -> Result<Response, Problem> {
+    let capture = found(&shown, number?)?;
     let har = export::har([&*capture], authority(&shown));
-    Ok(file(&format!("capture-{number}.har"), har.to_string()))
+    Ok(file(&format!("capture-{}.har", capture.number), har.to_string()))
 }
 
-async fn json_file(State(shown): Shared, Path(number): Path<u64>) -> Result<Response, Problem> {
-    let capture = found(&shown, number)?;
-    Ok(file(&format!("capture-{number}.json"), Record::of(&capture, Secrets::Masked, Detail::Full).line()))
+async fn json_file(State(shown): Shared, number: Number) -> Result<Response, Problem> {
+    let capture = found(&shown, number?)?;
+    let record = Record::of(&capture, Secrets::Masked, Detail::Full);
+    Ok(file(&format!("capture-{}.json", capture.number), record.line()))
 }
 
 fn chosen(shown: &Shown, filter: &Filter) -> Vec<Arc<Capture>> {
@@ -159,7 +188,7 @@ fn chosen(shown: &Shown, filter: &Filter) -> Vec<Arc<Capture>> {
 
 async fn export_curl(State(shown): Shared, filter: Asked) -> Result<Response, Problem> {
     let captures = chosen(&shown, &filter?.0);
-    let commands = captures.iter().filter_map(|capture| export::curl(capture, &shown.receiver));
+    let commands = captures.iter().filter_map(|capture| export::curl(capture, authority(&shown)));
     Ok(text(commands.map(|command| command + "\n").collect()))
 }
 
@@ -252,8 +281,9 @@ impl Told {
 
 async fn faults(State(shown): Shared) -> Json<Value> {
     let (rules, seed) = shown.desk.faults();
+    let lines: Vec<_> = rules.iter().map(Rule::to_string).collect();
     let rules: Vec<_> = rules.iter().map(Rule::pairs).collect();
-    Json(json!({ "seed": seed, "rules": rules }))
+    Json(json!({ "seed": seed, "rules": rules, "lines": lines }))
 }
 
 #[derive(Deserialize)]

@@ -1,23 +1,23 @@
 //! What a receiver is told before it starts.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use payload::FieldNames;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 use crate::capture::{Capture, Captures, MAX_CAPTURES};
-use crate::check::credentials::Expected;
 use crate::check::headers::{Required, RequiredError};
 use crate::check::signature::Signing;
 use crate::check::{Checks, Strictness};
 use crate::clock::{Tasks, Thread};
 use crate::fault::{MAX_RULES, Rule};
 use crate::inspector;
-use crate::server::tls::made::{Flaw, Made};
+use crate::server::tls::made::{Flaw, Made, NAMES};
 use crate::server::tls::{self, Identity, IdentityError};
 use crate::server::{self, Desk, Limits, OnCapture};
 use crate::verdict::Subject;
@@ -30,6 +30,7 @@ pub struct Builder {
     checks: Checks,
     limits: Limits,
     tls: Option<Identity>,
+    tls_names: Vec<String>,
     ca: Option<String>,
     client: Option<String>,
     rules: Vec<Rule>,
@@ -66,6 +67,7 @@ impl Builder {
             checks: Checks::default(),
             limits: Limits::default(),
             tls: None,
+            tls_names: Vec::new(),
             ca: None,
             client: None,
             rules: Vec::new(),
@@ -86,7 +88,7 @@ impl Builder {
     /// Requires Basic credentials.
     #[must_use]
     pub fn credentials(mut self, username: &str, password: &str) -> Self {
-        self.checks.credentials = Some(Expected::new(username, password));
+        self.checks.require_credentials(Some(username), Some(password));
         self
     }
 
@@ -148,6 +150,13 @@ impl Builder {
         self
     }
 
+    /// Reads so many bytes of bodies at once, over all connections; what is beyond is answered 503.
+    #[must_use]
+    pub fn max_under_way(mut self, bytes: usize) -> Self {
+        self.limits.under_way = bytes.min(Semaphore::MAX_PERMITS);
+        self
+    }
+
     /// Waits this long for the end of a body.
     #[must_use]
     pub const fn body_timeout(mut self, limit: Duration) -> Self {
@@ -162,12 +171,22 @@ impl Builder {
         self
     }
 
-    /// Speaks TLS with a certificate that is made now: a right one, or one that a sender should refuse.
+    /// Has a certificate that is made be for this host name or address too. May be called several times, before
+    /// [`Builder::make_tls`].
+    #[must_use]
+    pub fn tls_name(mut self, name: &str) -> Self {
+        self.tls_names.push(name.to_owned());
+        self
+    }
+
+    /// Speaks TLS with a certificate that is made now: a right one, or one that a sender should refuse. It is for the
+    /// loopback's names, the address that it was told to listen on, and [`Builder::tls_name`].
     ///
     /// # Errors
-    /// If the cryptography fails.
+    /// If one of these is no name, or the cryptography fails.
     pub fn make_tls(self, flaw: Flaw) -> Result<Self, IdentityError> {
-        Ok(self.made(tls::made::make(flaw, false)?))
+        let made = tls::made::make(flaw, false, &self.names())?;
+        Ok(self.made(made))
     }
 
     /// The same, and clients must show a certificate: [`MockReceiver::client_certificate`] is one.
@@ -175,7 +194,17 @@ impl Builder {
     /// # Errors
     /// If the cryptography fails.
     pub fn make_tls_for_clients(self, flaw: Flaw) -> Result<Self, IdentityError> {
-        Ok(self.made(tls::made::make(flaw, true)?))
+        let made = tls::made::make(flaw, true, &self.names())?;
+        Ok(self.made(made))
+    }
+
+    /// What the certificate is for beside the loopback's names: what it was told, and where it listens.
+    fn names(&self) -> Vec<String> {
+        let host = self.listen.rsplit_once(':').map_or(&*self.listen, |(host, _)| host);
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let anywhere = host.parse::<IpAddr>().is_ok_and(|address| address.is_unspecified());
+        let own = (!anywhere && !host.is_empty()).then(|| host.to_owned());
+        self.tls_names.iter().cloned().chain(own).filter(|name| !NAMES.contains(&&**name)).collect()
     }
 
     fn made(mut self, made: Made) -> Self {
@@ -218,9 +247,10 @@ impl Builder {
         &mut self.checks
     }
 
-    /// Calls `hook` with each capture, in their order, before its answer is sent. It must not block.
+    /// Calls `hook` with each capture, in their order, before its answer is sent. While it runs nothing else is judged: it
+    /// must not block, nor ask anything of the receiver.
     #[must_use]
-    pub fn on_capture(mut self, hook: impl Fn(&Capture) + Send + Sync + 'static) -> Self {
+    pub fn on_capture(mut self, hook: impl Fn(&Arc<Capture>) + Send + Sync + 'static) -> Self {
         self.on_capture = Some(Box::new(hook));
         self
     }

@@ -50,30 +50,25 @@ impl Opened {
         let plug = Plug::new(self.stream, ending.clone());
         let seat = Arc::new(Seat::take(self.idle));
         let line = Arc::new(Line::new(connection, ending, Arc::clone(&seat), Arc::clone(&desk)));
-        let work = async {
-            if let Some(struck) = desk.plan(Stage::Connection, "") {
-                desk.note(at, connection, Arrival::Turned, (None, Some(struck.clone())));
-                return line.turn_away(struck).await;
+        if let Some(struck) = desk.plan(Stage::Connection, "") {
+            desk.note(at, connection, Arrival::Turned, (None, Some(struck.clone())));
+            tokio::select! {
+                () = line.turn_away(struck) => {}
+                () = seat.wanted() => {}
             }
-            match tls {
-                None => line.exchange(plug, at).await,
-                Some(acceptor) => {
-                    match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(plug)).await {
-                        Ok(Ok(stream)) => line.exchange(stream, at).await,
-                        Ok(Err(error)) => {
-                            line.note(at, Arrival::Handshake { why: handshake_fault(&error) }, None)
-                        }
-                        Err(_) => {
-                            let why = format!("no end of it within {} s", HANDSHAKE_TIMEOUT.as_secs());
-                            line.note(at, Arrival::Handshake { why }, None);
-                        }
-                    }
-                }
+        } else if let Some(acceptor) = tls {
+            let shaken = tokio::select! {
+                shaken = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(plug)) => shaken
+                    .map_err(|_| format!("no end of it within {} s", HANDSHAKE_TIMEOUT.as_secs()))
+                    .and_then(|shaken| shaken.map_err(|error| handshake_fault(&error))),
+                () = seat.wanted() => Err("no end of it before others wanted its place".to_owned()),
+            };
+            match shaken {
+                Ok(stream) => line.exchange(stream, at).await,
+                Err(why) => line.note(at, Arrival::Handshake { why }, None),
             }
-        };
-        tokio::select! {
-            () = work => {}
-            () = seat.wanted() => {}
+        } else {
+            line.exchange(plug, at).await;
         }
         drop(self.slot);
     }
@@ -132,6 +127,8 @@ impl Line {
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIMEOUT)
             .max_buf_size(MAX_HEAD)
+            // Who has sent its request may close its half at once, and still gets its answer (RFC 9112, section 9.6).
+            .half_close(true)
             .keep_alive(true);
         server
             .http2()
@@ -146,14 +143,25 @@ impl Line {
         let ended = {
             let mut serving = pin!(server.serve_connection(stream, service));
             tokio::select! {
-                ended = serving.as_mut() => ended,
+                ended = serving.as_mut() => ended.map_err(End::Broken),
                 () = self.desk.closing() => {
                     serving.as_mut().graceful_shutdown();
-                    serving.await
+                    serving.await.map_err(End::Broken)
                 }
+                () = self.says_nothing() => Err(End::Silent),
+                () = self.seat.wanted() => Err(End::Evicted),
             }
         };
-        self.tell_the_rest(at, ended.err().as_deref());
+        self.tell_the_rest(at, ended.err().as_ref());
+    }
+
+    /// Until it is known that neither a head nor the beginning of HTTP/2 came in time. hyper looks at the clock only once it
+    /// knows which of the two it has.
+    async fn says_nothing(&self) {
+        clock::pause(HEAD_TIMEOUT).await;
+        if !self.recorder.tape().is_undecided() {
+            std::future::pending::<()>().await;
+        }
     }
 
     async fn answer(self: Arc<Self>, request: http::Request<Incoming>) -> io::Result<Response<Answer>> {
@@ -161,8 +169,10 @@ impl Line {
         let turn = self.turns.fetch_add(1, Ordering::Relaxed) + 1;
         let early = self.desk.plan(Stage::Head, request.uri().path());
         let within = early.is_some();
-        let mut request =
-            read::read(request, (self.connection, turn), &self.desk.limits, within, &self.recorder).await;
+        let limits = (&self.desk.limits, &self.desk.room);
+        // The room is given back when the captures' own limit holds.
+        let (mut request, _room) =
+            read::read(request, (self.connection, turn), limits, within, &self.recorder).await;
         let (overflowed, raw) = {
             let mut tape = self.recorder.tape();
             (tape.overflowed(), tape.take())
@@ -176,40 +186,71 @@ impl Line {
         if close {
             response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
         }
+        // Nobody who is met with silence is served: its place is free for others.
+        let kept = if is_silent(struck.as_ref()) { None } else { Some(busy) };
         let answered = answer::give(response, struck, &self.ending).await;
-        drop(busy);
+        drop(kept);
         answered
     }
 
     /// What was left when the connection ended: a head that is none, or nothing at all.
-    fn tell_the_rest(&self, at: SystemTime, error: Option<&(dyn Error + Send + Sync + 'static)>) {
+    fn tell_the_rest(&self, at: SystemTime, end: Option<&End>) {
         if self.spoilt.load(Ordering::Relaxed) || self.ending.is_reset() {
             return;
         }
         let (total, raw) = {
             let mut tape = self.recorder.tape();
-            (tape.total(), tape.take())
+            (tape.total(), tape.take().filter(|raw| !is_blank(&raw.bytes)))
         };
-        let error = error.and_then(|error| error.downcast_ref::<hyper::Error>());
         let used = self.turns.load(Ordering::Relaxed) > 0;
-        // A request that was sent after the last one that the connection was good for.
-        let too_late = |raw: &Raw| used && error.is_none() && wire::layout(&raw.bytes).is_some();
-        match (raw, error) {
-            (Some(raw), _) if too_late(&raw) => {}
-            (Some(raw), error) if !raw.bytes.is_empty() => {
-                let status = error.and_then(status_of);
-                let why = head_fault(&raw, error);
-                let arrival = Arrival::Head { raw: Some(raw), why };
-                self.desk.note(wall(), self.connection, arrival, (status, None));
+        match (end, raw) {
+            // What comes after the last request that the connection was good for is for nobody.
+            (None, _) if used => {}
+            (Some(End::Broken(_)), _) if total == 0 => self.note(at, Arrival::Unused, None),
+            (Some(End::Broken(error)), raw) => {
+                let error = error.downcast_ref::<hyper::Error>();
+                // A request that was still to be read when the connection broke.
+                let whole = |raw: &Raw| wire::layout(&raw.bytes).is_some_and(|layout| layout.end.is_some());
+                let refused = error.and_then(status_of);
+                if raw.as_ref().is_none_or(|raw| refused.is_none() && whole(raw)) && used {
+                    return;
+                }
+                let why = head_fault(raw.as_ref(), error);
+                self.note(wall(), Arrival::Head { raw, why }, refused);
             }
-            (None, Some(error)) if !used => {
-                let arrival = Arrival::Head { raw: None, why: error.to_string() };
-                self.desk.note(at, self.connection, arrival, (None, None));
+            (Some(End::Silent), Some(raw)) => {
+                let why = format!("no end of it within {} s", HEAD_TIMEOUT.as_secs());
+                self.note(at, Arrival::Head { raw: Some(raw), why }, None);
             }
-            _ if total == 0 && !self.desk.is_closing() => self.note(at, Arrival::Unused, None),
-            _ => {}
+            (Some(End::Evicted), None) if used => {}
+            (Some(End::Evicted), raw) => self.note(at, Arrival::Evicted { raw }, None),
+            (None, Some(raw)) => {
+                let why = head_fault(Some(&raw), None);
+                self.note(wall(), Arrival::Head { raw: Some(raw), why }, None);
+            }
+            (None | Some(End::Silent), None) if self.desk.is_closing() => {}
+            (None | Some(End::Silent), None) => self.note(at, Arrival::Unused, None),
         }
     }
+}
+
+/// Why a connection ended, if not in the ordinary way.
+enum End {
+    /// It broke, or what came on it is no HTTP.
+    Broken(Box<dyn Error + Send + Sync>),
+    /// It did not come as far as to show which version of HTTP it speaks.
+    Silent,
+    /// Others wanted its place.
+    Evicted,
+}
+
+fn is_silent(struck: Option<&Struck>) -> bool {
+    struck.is_some_and(|struck| matches!(struck.fault, Fault::Silent(_)))
+}
+
+/// Whether there are line ends only: old clients send one more after a body (RFC 9112, section 2.2).
+fn is_blank(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n'))
 }
 
 /// What hyper answers by itself.
@@ -221,15 +262,16 @@ fn status_of(error: &hyper::Error) -> Option<StatusCode> {
     }
 }
 
-fn head_fault(raw: &Raw, error: Option<&hyper::Error>) -> String {
+fn head_fault(raw: Option<&Raw>, error: Option<&hyper::Error>) -> String {
     // RFC 8446, section 5.1: a record of a handshake begins so.
-    if raw.bytes.starts_with(&[0x16, 0x03]) {
+    if raw.is_some_and(|raw| raw.bytes.starts_with(&[0x16, 0x03])) {
         return "a TLS handshake, and this receiver speaks plain HTTP".to_owned();
     }
     match error {
         Some(error) if error.is_parse_too_large() => format!("more than {MAX_HEAD} bytes, or too many lines"),
         Some(error) if error.is_parse() => error.to_string(),
         Some(error) if error.is_timeout() => format!("no end of it within {} s", HEAD_TIMEOUT.as_secs()),
+        Some(error) if raw.is_none() => error.to_string(),
         _ => "a close before its end".to_owned(),
     }
 }

@@ -1,5 +1,6 @@
 //! What every connection shares, and the one place where a request is judged, answered and recorded.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 use super::Limits;
 use crate::capture::{Arrival, Capture, Captures, Event};
@@ -16,10 +17,11 @@ use crate::check::{self, Checked, Checks};
 use crate::clock::Stopwatch;
 use crate::fault::{Facts, Fault, Faults, Moment, Rule, Stage, Struck};
 use crate::reply;
-use crate::request::{Body, Connection, Request};
+use crate::request::{Connection, Request};
+use crate::verdict::cut;
 
 /// What is called with each capture, in their order. It must not block.
-pub type OnCapture = Box<dyn Fn(&Capture) + Send + Sync>;
+pub type OnCapture = Box<dyn Fn(&Arc<Capture>) + Send + Sync>;
 
 /// What every connection shares.
 pub(crate) struct Desk {
@@ -32,6 +34,8 @@ pub(crate) struct Desk {
     /// The clock that rules go by.
     running: Stopwatch,
     connections: AtomicU64,
+    /// Room for the bytes of bodies that are being read.
+    pub(super) room: Arc<Semaphore>,
     phase: watch::Sender<Phase>,
 }
 
@@ -77,6 +81,7 @@ impl Desk {
             faults_changed: Notify::new(),
             running: Stopwatch::start(),
             connections: AtomicU64::new(0),
+            room: Arc::new(Semaphore::new(limits.under_way)),
             phase: watch::Sender::new(Phase::Open),
         }
     }
@@ -91,7 +96,12 @@ impl Desk {
 
     /// For how long nobody listens, if nobody does.
     pub(super) fn refusing(&self) -> Option<Duration> {
-        self.state().faults.refusing(self.running.elapsed())
+        let mut state = self.state();
+        let left = state.faults.refusing(self.running.elapsed());
+        if left.is_some() {
+            state.sequences.lose();
+        }
+        left
     }
 
     /// Tells the server to end, and waits until it did.
@@ -142,7 +152,7 @@ impl Desk {
     /// Forgets what came: captures and sequences. Rules begin anew.
     pub(crate) fn reset(&self) {
         let mut state = self.state();
-        state.sequences = Sequences::default();
+        state.sequences.forget_all();
         let (rules, seed) = (state.faults.rules().cloned().collect(), state.faults.seed());
         state.faults = Faults::new(rules, seed, self.running.elapsed());
         self.captures.clear();
@@ -153,36 +163,40 @@ impl Desk {
     /// What goes wrong before a request is whole.
     pub(super) fn plan(&self, stage: Stage, path: &str) -> Option<Struck> {
         let facts = Facts { path, ..Facts::default() };
-        self.state().faults.plan(stage, &facts, self.running.elapsed())
+        let mut state = self.state();
+        let struck = state.faults.plan(stage, &facts, self.running.elapsed());
+        if struck.is_some() {
+            // Whose update it would have been is not known, so that no event is accused of lacking it.
+            state.sequences.lose();
+        }
+        struck
     }
 
     /// Judges a request, decides what to answer, and records both. `early` is a fault that struck within it.
     pub(crate) fn take(&self, request: Request, early: Option<Struck>) -> (Response<Bytes>, Option<Struck>) {
-        let too_slow = matches!(request.body, Body::TooSlow { .. });
         let mut checked = check::check(&request, &self.checks);
-        let event = event(&checked);
         let mut state = self.state();
         let number = self.captures.next_number();
-        let facts = Facts {
-            path: request.path(),
-            event: event.as_ref().and_then(|event| event.id.as_deref()),
-            alerttype: event.as_ref().and_then(|event| event.alerttype.as_deref()),
-        };
-        let struck = early.or_else(|| state.faults.plan(Stage::Request, &facts, self.running.elapsed()));
+        let struck = early.or_else(|| {
+            let update = checked.update.as_ref();
+            let (id, alerttype) = update.map_or((None, None), |update| (update.id(), update.alerttype()));
+            let facts = Facts { path: request.path(), event: id.as_deref(), alerttype: alerttype.as_deref() };
+            state.faults.plan(Stage::Request, &facts, self.running.elapsed())
+        });
         let fault = struck.as_ref().map(|struck| &struck.fault);
         let status = fault.map_or_else(
-            || Some(reply::status(&checked.verdict, too_slow)),
-            |fault| status_under(fault, reply::status(&checked.verdict, too_slow)),
+            || Some(reply::status(&checked.verdict, &request.body)),
+            |fault| status_under(fault, reply::status(&checked.verdict, &request.body)),
         );
         let taken = taken(&checked, struck.as_ref());
         check::follow(&mut checked, &request, &self.checks, &mut state.sequences, (number, status, taken));
-        let response = reply::reply(&checked.verdict, &self.checks, too_slow, fault);
+        let response = reply::reply(&checked.verdict, &self.checks, &request.body, fault);
         let capture = Capture {
             number,
             at: request.at,
             connection: request.connection,
             arrival: Arrival::Request(Box::new(request)),
-            event,
+            event: event(&checked),
             verdict: checked.verdict,
             status,
             fault: struck.clone(),
@@ -207,10 +221,20 @@ impl Desk {
         drop(state);
     }
 
-    /// Takes over a capture of an earlier run as it is, under a number of this one.
+    /// Takes over a capture of an earlier run as it is, under a number of this one. Its event goes on from there.
     pub(crate) fn adopt(&self, mut capture: Capture) {
-        let state = self.state();
+        let mut state = self.state();
         capture.number = self.captures.next_number();
+        if let Some(request) = capture.request() {
+            let mut checked = check::check(request, &self.checks);
+            let taken = if capture.status.is_some_and(|status| status.is_success()) {
+                Taken::Yes
+            } else {
+                Taken::Spoilt
+            };
+            let answered = (capture.number, capture.status, taken);
+            check::follow(&mut checked, request, &self.checks, &mut state.sequences, answered);
+        }
         self.record(capture);
         drop(state);
     }
@@ -226,7 +250,7 @@ impl Desk {
 
 fn event(checked: &Checked) -> Option<Event> {
     let update = checked.update.as_ref()?;
-    let owned = |text: Option<std::borrow::Cow<'_, str>>| text.map(std::borrow::Cow::into_owned);
+    let owned = |text: Option<Cow<'_, str>>| text.map(|text| cut(text.into_owned()));
     Some(Event { id: owned(update.id()), alerttype: owned(update.alerttype()) })
 }
 

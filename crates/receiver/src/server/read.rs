@@ -1,13 +1,16 @@
 //! Reads one request within the limits. What breaks off is a request too: its body says how.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 use http::{Request as HttpRequest, Version};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::Limits;
 use super::tap::Recorder;
+use super::{DISCARD_TIMEOUT, Limits, MAX_DISCARDED};
 use crate::clock::{Stopwatch, wall};
 use crate::request::{Body, Connection, Request, Timing};
 use crate::wire::Raw;
@@ -15,19 +18,20 @@ use crate::wire::Raw;
 pub(super) async fn read(
     request: HttpRequest<Incoming>,
     (connection, turn): (Connection, u32),
-    limits: &Limits,
+    (limits, room): (&Limits, &Arc<Semaphore>),
     only_a_piece: bool,
     recorder: &Recorder,
-) -> Request {
+) -> (Request, Room) {
     let (at, stopwatch) = (wall(), Stopwatch::start());
     let head_took = recorder.since_first_byte();
     let (head, body) = request.into_parts();
-    let reads = whole(body, limits.body, only_a_piece, head.version);
+    let mut body_room = Room { of: Arc::clone(room), taken: None };
+    let reads = whole(body, limits, only_a_piece, (head.version, &mut body_room));
     let body = match tokio::time::timeout(limits.body_timeout, reads).await {
         Ok(body) => body,
         Err(_) => Body::TooSlow { limit: limits.body_timeout },
     };
-    Request {
+    let request = Request {
         at,
         timing: Timing { head: head_took, body: stopwatch.elapsed() },
         connection,
@@ -38,10 +42,37 @@ pub(super) async fn read(
         headers: head.headers,
         body,
         raw: None,
+    };
+    (request, body_room)
+}
+
+/// The room that a body takes among all that are under way; it is given back at the drop.
+pub(super) struct Room {
+    of: Arc<Semaphore>,
+    taken: Option<OwnedSemaphorePermit>,
+}
+
+impl Room {
+    /// Takes room for so many bytes more, if there is any.
+    fn grow(&mut self, bytes: usize) -> bool {
+        let more = u32::try_from(bytes)
+            .ok()
+            .and_then(|bytes| Arc::clone(&self.of).try_acquire_many_owned(bytes).ok());
+        let Some(more) = more else { return false };
+        match &mut self.taken {
+            Some(taken) => taken.merge(more),
+            None => self.taken = Some(more),
+        }
+        true
     }
 }
 
-async fn whole(mut body: Incoming, limit: usize, only_a_piece: bool, version: Version) -> Body {
+async fn whole(
+    mut body: Incoming,
+    limits: &Limits,
+    only_a_piece: bool,
+    (version, room): (Version, &mut Room),
+) -> Body {
     let mut first: Option<Bytes> = None;
     let mut gathered = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -53,8 +84,13 @@ async fn whole(mut body: Incoming, limit: usize, only_a_piece: bool, version: Ve
             return Body::Spoilt;
         }
         let before = first.as_ref().map_or(0, Bytes::len) + gathered.len();
-        if before + data.len() > limit {
-            return Body::TooLarge { limit };
+        if before + data.len() > limits.body {
+            discard(body).await;
+            return Body::TooLarge { limit: limits.body };
+        }
+        if !room.grow(data.len()) {
+            discard(body).await;
+            return Body::NoRoom { limit: limits.under_way };
         }
         // Most bodies come in one piece, which is kept as it is.
         match first.take() {
@@ -72,6 +108,20 @@ async fn whole(mut body: Incoming, limit: usize, only_a_piece: bool, version: Ve
         return Body::BrokenOff("the stream was reset before its end".to_owned());
     }
     Body::Whole(first.unwrap_or_else(|| gathered.freeze()))
+}
+
+/// Reads on for a moment, so that a sender that is still writing gets to its answer.
+async fn discard(mut body: Incoming) {
+    let mut left = MAX_DISCARDED;
+    let reads = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            let came = frame.data_ref().map_or(0, Bytes::len);
+            let Some(less) = left.checked_sub(came) else { return };
+            left = less;
+        }
+    };
+    // Whether it came to its end or not, there is an answer now.
+    let _ = tokio::time::timeout(DISCARD_TIMEOUT, reads).await;
 }
 
 /// Adds the bytes as they came. A body that lies in them in one piece is not kept twice.

@@ -134,7 +134,8 @@ async fn a_stream_of_http_2_that_is_reset_is_no_whole_body_whatever_the_reason()
         let stream = TcpStream::connect(receiver.address()).await.unwrap();
         let (mut client, mut connection) = h2::client::handshake(stream).await.unwrap();
         let mut pings = connection.ping_pong().unwrap();
-        let running = tokio::spawn(connection);
+        let mut running = tokio::task::JoinSet::new();
+        running.spawn(connection);
         let request = http::Request::post("http://a/").header("content-type", "application/json").body(());
         let (_answer, mut body) = client.send_request(request.unwrap(), false).unwrap();
         body.send_data(UPDATE.into(), false).unwrap();
@@ -144,6 +145,83 @@ async fn a_stream_of_http_2_that_is_reset_is_no_whole_body_whatever_the_reason()
         let captures = receiver.wait_for(number, LIMIT).await.unwrap();
         let verdict = &captures.last().unwrap().verdict;
         assert!(verdict.failed(Subject::Body), "{reason:?}: {verdict}");
-        running.abort();
     }
+}
+
+#[tokio::test]
+async fn who_closes_its_half_after_the_request_gets_its_answer() {
+    let receiver = MockReceiver::builder().without(Subject::Sequence).start().await.unwrap();
+    let long = UPDATE.replace('}', &format!(",\"summary\":\"{}\"}}", "x".repeat(200_000)));
+    for number in 1..=20 {
+        let mut stream = TcpStream::connect(receiver.address()).await.unwrap();
+        stream.write_all(post(JSON, &long).as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert_eq!((receiver.counts().received, receiver.counts().failed), (number, 0));
+    }
+}
+
+#[tokio::test]
+async fn what_follows_the_last_request_is_no_request_unless_one_was_begun() {
+    let kept =
+        format!("POST / HTTP/1.1\r\nhost: a\r\n{JSON}content-length: {}\r\n\r\n{UPDATE}", UPDATE.len());
+    for (bytes, failed, why) in [
+        (format!("{}\r\n", post(JSON, UPDATE)), 0, "old clients send one more line end (RFC 9112, 2.2)"),
+        (format!("{kept}\r\n"), 0, "the same on a connection that is kept"),
+        (format!("{}POST / HTTP", post(JSON, UPDATE)), 0, "the close was announced"),
+        (format!("{kept}POST / HTTP"), 1, "it was begun on a connection that was still good"),
+    ] {
+        let receiver = MockReceiver::start().await.unwrap();
+        let mut stream = TcpStream::connect(receiver.address()).await.unwrap();
+        stream.write_all(bytes.as_bytes()).await.unwrap();
+        receiver.wait_for(1, LIMIT).await.unwrap();
+        drop(stream);
+        receiver.wait_for(1 + failed, LIMIT).await.unwrap();
+        receiver.close(LIMIT).await;
+        assert_eq!((receiver.counts().passed, receiver.counts().failed), (1, failed), "{why}");
+        assert_eq!(receiver.captures().len() as u64, 1 + failed, "{why}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_of_http_2_that_carries_no_request_is_unused() {
+    let receiver = MockReceiver::start().await.unwrap();
+    let stream = TcpStream::connect(receiver.address()).await.unwrap();
+    let (client, mut connection) = h2::client::handshake(stream).await.unwrap();
+    let mut pings = connection.ping_pong().unwrap();
+    let mut running = tokio::task::JoinSet::new();
+    running.spawn(connection);
+    pings.ping(h2::Ping::opaque()).await.unwrap();
+    drop(client);
+    running.join_next().await.unwrap().unwrap().unwrap();
+    let capture = evidence(&receiver).await;
+    assert!(matches!(capture.arrival, Arrival::Unused), "{capture:?}");
+}
+
+#[tokio::test]
+async fn who_says_nothing_or_half_a_preface_is_cut_off_and_told() {
+    for bytes in ["", "P", "PRI * HTTP/2.0\r\n"] {
+        let receiver = MockReceiver::start().await.unwrap();
+        let mut stream = TcpStream::connect(receiver.address()).await.unwrap();
+        stream.write_all(bytes.as_bytes()).await.unwrap();
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        // The clock now runs to whatever is waited for next.
+        tokio::time::pause();
+        assert_eq!(stream.read(&mut [0]).await.unwrap_or(0), 0, "it ended");
+        let capture = evidence(&receiver).await;
+        assert!(matches!(capture.arrival, Arrival::Unused | Arrival::Head { .. }), "{capture:?}");
+        tokio::time::resume();
+    }
+}
+
+#[tokio::test]
+async fn a_refused_body_is_read_on_for_a_moment_so_that_the_answer_arrives() {
+    let receiver = MockReceiver::builder().max_body(10).start().await.unwrap();
+    // More than a socket's buffers hold: who is reset while it writes never reads its answer.
+    let answer = exchange(&receiver, &post(JSON, &"x".repeat(12 << 20))).await;
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
 }

@@ -48,7 +48,12 @@ async fn what_is_not_met_tells_the_nearest_misses() {
     );
     let unmet = receiver.expect(0).path("/").within(SOON).await.unwrap_err();
     assert_eq!(unmet.to_string(), "expected 0 requests with path \"/\" within 0.05 s, but there were 2");
-    assert!(receiver.expect(0).path("/none").within(SOON).throughout().await.is_ok());
+    assert!(receiver.expect(0).path("/none").within(SOON).await.is_ok());
+    let hidden = receiver.expect(1).header("Authorization", "Basic dTpw").within(SOON).await.unwrap_err();
+    assert!(
+        hidden.to_string().contains("Authorization ***") && !hidden.to_string().contains("dTpw"),
+        "{hidden}"
+    );
     assert!(
         receiver
             .expect(3..=5)
@@ -75,10 +80,21 @@ async fn over_what_was_dropped_nobody_knows() {
         "unknown whether there were 3 requests within 0.05 s: 1 captures were dropped; of those that are kept 2 fit"
     );
     assert!(receiver.expect(1..).await.is_ok(), "what is kept is enough");
+    let missed = receiver.wait_for(3, LIMIT).await.unwrap_err();
+    assert!(missed.is_unknown() && missed.to_string().contains("1 captures were dropped"), "{missed}");
     assert!(
         !receiver.expect(0..=1).within(SOON).await.unwrap_err().is_unknown(),
         "there are too many for sure"
     );
+}
+
+#[tokio::test]
+async fn that_none_comes_is_known_only_when_the_time_is_over() {
+    let receiver = MockReceiver::start().await.unwrap();
+    let none = receiver.expect(0).within(LIMIT);
+    let send = async { exchange(&receiver, &post(JSON, UPDATE)).await };
+    let (none, _) = tokio::join!(none.into_future(), send);
+    assert!(none.is_err(), "one came");
 }
 
 #[test]

@@ -149,3 +149,15 @@ fn a_delay_is_waited_without_holding_up_others() {
     });
     assert_eq!(receiver.captures()[0].fault.as_ref().unwrap().delay, Duration::from_millis(300));
 }
+
+#[tokio::test]
+async fn a_start_that_a_fault_struck_unread_is_not_missed() {
+    for rule in ["reset=within,nth=1", "reset=before,nth=1", "accept-only=10ms,nth=1"] {
+        let receiver = faulty(&[rule]).await;
+        met(&receiver).await;
+        exchange(&receiver, &post(JSON, &UPDATE.replace("start", "ongoing"))).await;
+        let last = receiver.captures().pop().unwrap();
+        let finding = last.verdict.of(Subject::Sequence).unwrap();
+        assert_eq!((finding.as_str(), &*finding.problems()[0].what), ("noted", "missing start"), "{rule}");
+    }
+}

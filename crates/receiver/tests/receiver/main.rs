@@ -81,6 +81,38 @@ async fn bodies_are_bounded_in_size_and_time() {
 }
 
 #[tokio::test]
+async fn bodies_under_way_have_a_bound_together() {
+    let receiver = MockReceiver::builder().max_under_way(1000).start().await.unwrap();
+    let mut slow = TcpStream::connect(receiver.address()).await.unwrap();
+    let head = format!("POST / HTTP/1.1\r\nhost: a\r\n{JSON}content-length: 901\r\n\r\n");
+    slow.write_all(format!("{head}{}", "x".repeat(900)).as_bytes()).await.unwrap();
+    // Once the slow one is being read, a small body has no room beside it.
+    let refused = async {
+        loop {
+            let answer = exchange(&receiver, &post(JSON, &"x".repeat(101))).await;
+            if answer.starts_with("HTTP/1.1 503") {
+                return answer;
+            }
+        }
+    };
+    let answer = tokio::time::timeout(LIMIT, refused).await.unwrap();
+    assert!(
+        answer.contains("retry-after: 1") && answer.contains("at most 1000 bytes of all bodies"),
+        "{answer}"
+    );
+    slow.write_all(b"x").await.unwrap();
+    let is_whole = |capture: &Capture| {
+        capture.request().is_some_and(|request| request.whole().is_some_and(|body| body.len() == 901))
+    };
+    let whole = receiver.log().until(LIMIT, |log| log.all().into_iter().rfind(|capture| is_whole(capture)));
+    whole.await.expect("it was taken");
+    assert!(
+        exchange(&receiver, &post(JSON, &"x".repeat(101))).await.starts_with("HTTP/1.1 400"),
+        "there is room again"
+    );
+}
+
+#[tokio::test]
 async fn a_body_that_breaks_off_is_a_capture() {
     let receiver = MockReceiver::builder().start().await.unwrap();
     let mut stream = TcpStream::connect(receiver.address()).await.unwrap();
@@ -88,6 +120,7 @@ async fn a_body_that_breaks_off_is_a_capture() {
     drop(stream);
     let captures = receiver.wait_for(1, LIMIT).await.unwrap();
     assert!(captures[0].verdict.failed(Subject::Body), "{}", captures[0].verdict);
+    assert_eq!(captures[0].status.unwrap(), 400, "it was not too large");
 }
 
 #[tokio::test]

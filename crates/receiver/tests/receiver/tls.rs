@@ -64,6 +64,34 @@ async fn a_made_certificate_is_right_and_a_flawed_one_is_refused_and_told() {
 }
 
 #[tokio::test]
+async fn a_made_certificate_is_for_where_it_listens_and_says_who_signed_it() {
+    let receiver =
+        MockReceiver::builder().listen("127.0.0.2:0").tls_name("receiver.test").make_tls(Flaw::None);
+    let receiver = receiver.unwrap().start().await.unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(receiver.ca().unwrap().as_bytes()).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let connector = TlsConnector::from(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()));
+    for (name, good) in
+        [("127.0.0.2", true), ("receiver.test", true), ("localhost", true), ("other.test", false)]
+    {
+        let stream = TcpStream::connect(receiver.address()).await.unwrap();
+        let shaken = connector.connect(ServerName::try_from(name).unwrap(), stream).await;
+        assert_eq!(shaken.is_ok(), good, "{name}");
+        if let Ok(stream) = shaken {
+            let shown = stream.get_ref().1.peer_certificates().unwrap()[0].to_vec();
+            // The extension's object identifier is 2.5.29.35.
+            assert!(
+                shown.windows(5).any(|part| part == [6, 3, 0x55, 0x1d, 35]),
+                "it names its authority's key"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn clients_can_be_made_to_show_a_certificate() {
     let receiver = MockReceiver::builder().make_tls_for_clients(Flaw::None).unwrap().start().await.unwrap();
     assert!(sent(&receiver, true).await.unwrap().starts_with("HTTP/1.1 200"));

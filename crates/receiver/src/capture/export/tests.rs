@@ -50,13 +50,17 @@ fn words(command: &str) -> Vec<String> {
 #[test]
 fn a_shell_reads_the_command_as_the_request_was() {
     let body = "{\"a\":\"it's\\n \\\\ $(false) `x` \n é\"}";
-    let command = curl(&capture(body.as_bytes()), "http://127.0.0.1:1/").unwrap();
+    let command = curl(&capture(body.as_bytes()), "127.0.0.1:1").unwrap();
     assert_eq!(
         words(&command),
         [
             "--request",
             "POST",
             "http://127.0.0.1:1/hook?a=b&c",
+            "--header",
+            "Accept:",
+            "--header",
+            "User-Agent:",
             "--header",
             "content-type: application/json",
             "--header",
@@ -67,11 +71,31 @@ fn a_shell_reads_the_command_as_the_request_was() {
             body,
         ]
     );
-    let piped = curl(&capture(b"\xff\x00"), "http://127.0.0.1:1").unwrap();
-    assert!(
-        piped.starts_with("printf %s /wA= | base64 -d | curl") && piped.ends_with("--data-binary @-"),
-        "{piped}"
-    );
+    for body in [&b"\xff\x00"[..], b"\x1b[2J", &[b'x'; MAX_ARGUMENT + 1]] {
+        let piped = curl(&capture(body), "127.0.0.1:1").unwrap();
+        let begin = format!("printf %s {} | base64 -d | curl ", base64_of(body));
+        assert!(piped.starts_with(&begin) && piped.ends_with("--data-binary @-"), "{piped}");
+    }
+}
+
+#[test]
+fn what_was_odd_about_a_request_is_odd_in_its_command() {
+    let mut odd = capture(b"{}");
+    odd.connection.secure = true;
+    let Arrival::Request(request) = &mut odd.arrival else { unreachable!() };
+    request.connection.secure = true;
+    request.headers.remove("content-type");
+    request.headers.insert("accept", "text/odd".parse().unwrap());
+    request.target = "/a/../{b}".to_owned();
+    let words = words(&curl(&odd, "127.0.0.1:1").unwrap());
+    for wanted in
+        ["--globoff", "--path-as-is", "https://127.0.0.1:1/a/../{b}", "Content-Type:", "accept: text/odd"]
+    {
+        assert!(words.iter().any(|word| word == wanted), "{wanted}: {words:?}");
+    }
+    let Arrival::Request(request) = &mut odd.arrival else { unreachable!() };
+    request.body = Body::TooLarge { limit: 1 };
+    assert!(curl(&odd, "127.0.0.1:1").unwrap().ends_with("# its body did not come whole"));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use rcgen::{
 
 use super::{Identity, IdentityError};
 
-/// The names that a made certificate is for: those under which a machine reaches itself.
+/// The names that a made certificate is always for: those under which a machine reaches itself.
 pub const NAMES: &[&str] = &["localhost", "127.0.0.1", "::1"];
 
 /// How long a made certificate is right. Senders of some systems refuse more than 825 days.
@@ -62,7 +62,6 @@ impl fmt::Display for Flaw {
 }
 
 /// A made certificate, and what a sender needs to get along with it.
-#[derive(Debug)]
 pub struct Made {
     /// What the receiver shows.
     pub identity: Identity,
@@ -72,20 +71,30 @@ pub struct Made {
     pub client: Option<String>,
 }
 
-/// Makes a certificate for this machine's own names, and with `clients` an authority that clients need a certificate of.
-///
-/// # Errors
-/// If the cryptography fails, which it has no reason to.
-pub fn make(flaw: Flaw, clients: bool) -> Result<Made, IdentityError> {
-    made(flaw, clients).map_err(|error| IdentityError::Making(error.to_string()))?
+impl fmt::Debug for Made {
+    /// Without the client's key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Made").field("ca", &self.ca).finish_non_exhaustive()
+    }
 }
 
-fn made(flaw: Flaw, clients: bool) -> Result<Result<Made, IdentityError>, rcgen::Error> {
+/// Makes a certificate for [`NAMES`] and `more` host names and addresses, and with `clients` an authority that clients need
+/// a certificate of.
+///
+/// # Errors
+/// If one of `more` is no name, or the cryptography fails, which it has no reason to.
+pub fn make(flaw: Flaw, clients: bool, more: &[String]) -> Result<Made, IdentityError> {
+    made(flaw, clients, more).map_err(|error| IdentityError::Making(error.to_string()))?
+}
+
+fn made(flaw: Flaw, clients: bool, more: &[String]) -> Result<Result<Made, IdentityError>, rcgen::Error> {
     let names: Vec<_> = match flaw {
         Flaw::WrongHost => vec!["other.invalid".to_owned()],
-        _ => NAMES.iter().map(|&name| name.to_owned()).collect(),
+        _ => NAMES.iter().map(|&name| name.to_owned()).chain(more.iter().cloned()).collect(),
     };
     let mut params = CertificateParams::new(names)?;
+    // Some verifiers want every certificate to name the key that signed it (RFC 5280, section 4.2.1.1).
+    params.use_authority_key_identifier_extension = true;
     params.distinguished_name.push(DnType::CommonName, "fusion-webhook receiver");
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     let now = now();
@@ -130,6 +139,7 @@ fn client(authority: &CertifiedIssuer<'_, KeyPair>, now: SystemTime) -> Result<S
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, "a sender");
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    params.use_authority_key_identifier_extension = true;
     (params.not_before, params.not_after) =
         ((now - Duration::from_secs(3600)).into(), (now + LIFETIME).into());
     let key = KeyPair::generate()?;
