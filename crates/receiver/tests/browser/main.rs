@@ -86,6 +86,69 @@ async fn keys_move_filters_hold_and_the_address_keeps_the_view() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_somebody_reads_stays_where_it_is_while_more_comes() {
+    let receiver = inspected().await;
+    for number in 0..60 {
+        send(&receiver, &update(&format!("e{number}"), "start", 1)).await;
+    }
+    let browser = with_browser!(Look::WIDE, receiver);
+    browser.until("document.querySelector('#detail .title')?.textContent.startsWith('#60 ')").await;
+    browser.run("document.querySelector('#list').scrollTop = 500").await;
+    browser.until("document.querySelector('#counts').textContent.includes('not following the newest')").await;
+    let top = "document.querySelectorAll('.row')[8].textContent.match(/#[0-9]+/)[0]";
+    browser.until("document.querySelectorAll('.row').length > 20").await;
+    let (before, row) = (browser.value(top).await, "document.querySelector('#row-48')");
+    browser.run(&format!("window.row = {row}; window.at = row.getBoundingClientRect().top")).await;
+    for number in 0..5 {
+        send(&receiver, &update(&format!("f{number}"), "start", 1)).await;
+    }
+    browser.until("document.querySelector('#counts').textContent.startsWith('65 received')").await;
+    browser
+        .until(&format!("document.querySelector('#list').scrollTop === 750 && {row} === window.row"))
+        .await;
+    assert_eq!(browser.value(top).await, before, "the same row is at the top");
+    assert_eq!(browser.value("row.getBoundingClientRect().top === window.at").await, json!(true));
+    browser.run("row.click()").await;
+    browser.until("document.querySelector('#detail .title').textContent.startsWith('#48 ')").await;
+    browser.run("document.querySelector('#follow').click()").await;
+    browser.until("document.querySelector('#detail .title').textContent.startsWith('#65 ')").await;
+    browser.run("document.querySelector('#detail').dispatchEvent(new WheelEvent('wheel'))").await;
+    send(&receiver, &update("g", "start", 1)).await;
+    browser.until("document.querySelector('#counts').textContent.startsWith('66 received')").await;
+    browser.until("location.hash === '#n=65'").await;
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_life_is_walked_by_keys_and_a_shared_address_shows_the_difference() {
+    let receiver = inspected().await;
+    send(&receiver, &update("a", "start", 1)).await;
+    for count in 2..=20 {
+        send(&receiver, &update("a", "ongoing", count)).await;
+    }
+    let browser = with_browser!(Look::WIDE, receiver);
+    browser.run("location.hash = '#n=2&g=1'").await;
+    browser.reload().await;
+    browser.until("document.querySelector('.diff').innerText.includes('updatecount: 1 → 2')").await;
+    browser.until("document.querySelector('.chip[aria-current=true]').dataset.number === '2'").await;
+    browser.run("document.querySelector('#list').focus()").await;
+    browser.keys("\u{e014}\u{e014}").await; // →
+    browser.until("document.querySelector('#detail .title').textContent.startsWith('#4 ')").await;
+    browser.keys("\u{e012}").await; // ←
+    browser.until("document.querySelector('.chip[aria-current=true]').dataset.number === '3'").await;
+    browser.until("document.querySelector('#list').getAttribute('aria-activedescendant') === 'row-20'").await;
+    browser.screenshot("life").await;
+
+    browser.run("document.querySelector('#clear').click()").await;
+    browser.until("document.querySelectorAll('.row').length === 0").await;
+    send(&receiver, &update("a", "end", 21)).await;
+    browser
+        .until("document.querySelector('#counts').textContent.startsWith('1 received · 1 verified')")
+        .await;
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_event_s_life_is_a_timeline_and_pausing_holds_back() {
     let receiver = inspected().await;
     life(&receiver, "a").await;

@@ -129,6 +129,7 @@ function facts(record) {
     rows.push(["timing", `head ${record.head_ms.toFixed(2)} ms, body ${record.body_ms.toFixed(2)} ms`]);
     const size = bodyOf(record) === null ? (record.body_problem ?? `${bytesOf(record.body_base64 ?? "").length} bytes, not UTF-8`) : `${new Blob([bodyOf(record)]).size} bytes`;
     rows.push(["body", size]);
+    if (record.chunks) rows.push(["chunks", `${record.chunks.length}: ${record.chunks.join(", ")} bytes`]);
     if (record.webhook_id) rows.push(["webhook-id", record.webhook_id]);
   }
   if (record.why) rows.push(["what came", record.why]);

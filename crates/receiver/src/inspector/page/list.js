@@ -35,6 +35,7 @@ const KINDS = {
   head: "a head that is none",
   handshake: "a TLS handshake that ended",
   unused: "closed unused",
+  evicted: "closed to make room",
   turned: "not read, on purpose",
 };
 
@@ -63,9 +64,19 @@ export function captureRow(capture) {
   return row;
 }
 
-// One event as a row: its life from start to end, each update a chip.
-export function eventRow(group, selected, choose) {
-  const MOST = 8;
+// Which part of an event's life has room in its row: the latest updates, or those around the selected one.
+const MOST = 8;
+
+function inView(updates, selected) {
+  const at = updates.findIndex((update) => update.number === selected);
+  const latest = Math.max(0, updates.length - MOST);
+  const first = at === -1 ? latest : Math.min(latest, Math.max(0, at - 1));
+  return [first, updates.slice(first, first + MOST)];
+}
+
+// One event as a row: its life from start to end, each update a chip. Chips are no buttons: a row of a list box holds
+// none. The arrow keys go from one to the next.
+export function eventRow(group, selected) {
   const verdict = group.updates.some((update) => judged(update) === "failed") ? "failed" : "passed";
   const first = element(
     "p", "",
@@ -74,33 +85,37 @@ export function eventRow(group, selected, choose) {
     element("span", "word", verdict === "failed" ? WORDS.failed : WORDS.passed),
   );
   const second = element("p", "");
-  const shown = group.updates.slice(-MOST);
-  if (shown.length < group.updates.length) second.append(element("span", "faint", `${group.updates.length - shown.length} earlier →`));
+  const [before, shown] = inView(group.updates, selected);
+  const after = group.updates.length - before - shown.length;
+  if (before > 0) second.append(element("span", "faint", `${before} earlier →`));
   shown.forEach((update, at) => {
     if (at > 0) second.append(element("span", "faint", "→"));
     const failed = judged(update) === "failed";
     const word = update.alerttype ?? summary(update);
-    const chip = element("button", failed ? "chip failed" : "chip", `${failed ? "✗ " : ""}${plain(word).slice(0, 24)}`);
-    chip.type = "button";
-    chip.tabIndex = -1;
+    const chip = element("span", failed ? "chip failed" : "chip", `${failed ? "✗ " : ""}${plain(word).slice(0, 24)}`);
+    chip.dataset.number = update.number;
     chip.title = `#${update.number} ${clock(update.at)} ${update.status ?? "no answer"}`;
     chip.setAttribute("aria-current", String(update.number === selected));
-    chip.addEventListener("click", (event) => { event.stopPropagation(); choose(update.number); });
     second.append(chip);
   });
+  if (after > 0) second.append(element("span", "faint", `→ ${after} later`));
   return element("div", `row ${verdict}`, first, second);
 }
 
-// Keeps `rows` filled with what is in view. `make(index)` gives a row, `key(index)` tells rows apart.
+// Keeps `rows` filled with what is in view. A row is made once and stays the same element while it is in view and says the
+// same, so that it can be clicked, marked and read aloud however fast others come.
+//
+// What is listed tells of each index: `key`, which row it is; `stamp`, what it says; `make`, the row.
 export class VirtualList {
   constructor(box, rows) {
-    Object.assign(this, { box, rows, length: 0, make: () => element("div"), drawn: false });
+    Object.assign(this, { box, rows, length: 0, listed: null, drawn: false, made: new Map(), after: () => {} });
     box.addEventListener("scroll", () => this.soon(), { passive: true });
     new ResizeObserver(() => this.soon()).observe(box);
   }
 
-  show(length, make) {
-    Object.assign(this, { length, make });
+  show(length, listed) {
+    Object.assign(this, { length, listed });
+    this.rows.style.height = `${length * ROW}px`;
     this.soon();
   }
 
@@ -115,17 +130,45 @@ export class VirtualList {
     const { scrollTop, clientHeight } = this.box;
     const first = Math.max(0, Math.floor(scrollTop / ROW) - AHEAD);
     const last = Math.min(this.length, Math.ceil((scrollTop + clientHeight) / ROW) + AHEAD);
-    this.rows.style.height = `${this.length * ROW}px`;
-    const rows = [];
+    const made = new Map();
+    let next = this.rows.firstChild;
     for (let index = first; index < last; index += 1) {
-      const row = this.make(index);
+      const [key, stamp] = [this.listed.key(index), this.listed.stamp(index)];
+      let row = this.made.get(key);
+      if (row?.dataset.stamp !== stamp) {
+        row = this.listed.make(index);
+        row.dataset.stamp = stamp;
+        row.setAttribute("role", "option");
+      }
       row.style.top = `${index * ROW}px`;
-      row.setAttribute("role", "option");
       row.setAttribute("aria-posinset", String(index + 1));
       row.setAttribute("aria-setsize", String(this.length));
-      rows.push(row);
+      this.listed.mark(index, row);
+      if (row === next) next = next.nextSibling;
+      else this.rows.insertBefore(row, next);
+      made.set(key, row);
     }
-    this.rows.replaceChildren(...rows);
+    this.made = made;
+    const kept = new Set(made.values());
+    for (const row of [...this.rows.children]) if (!kept.has(row)) row.remove();
+    this.after();
+  }
+
+  // Where the view begins: which row, and how far into it.
+  anchor() {
+    const index = Math.floor(this.box.scrollTop / ROW);
+    return index < this.length ? { key: this.listed.key(index), into: this.box.scrollTop - index * ROW } : null;
+  }
+
+  // Puts the view back to where it began, wherever that row is now.
+  hold(anchor) {
+    if (!anchor) return;
+    for (let index = 0; index < this.length; index += 1) {
+      if (this.listed.key(index) !== anchor.key) continue;
+      const top = index * ROW + anchor.into;
+      if (top !== this.box.scrollTop) this.box.scrollTop = top;
+      return;
+    }
   }
 
   reveal(index) {

@@ -64,14 +64,16 @@ function groups(captures) {
 }
 
 function draw() {
+  const anchor = state.following ? null : list.anchor();
   const shown = state.captures.filter(wanted);
   state.view = state.group ? groups(shown) : shown.reverse();
   if (state.following && shown.length > 0) {
     const newest = state.group ? state.view[0].updates.at(-1) : state.view[0];
     select(newest.number, false);
   }
-  list.show(state.view.length, row);
+  list.show(state.view.length, state.group ? EVENTS : CAPTURES);
   if (state.following) $("list").scrollTop = 0;
+  else list.hold(anchor);
   const { received = 0, failed = 0, passed = 0, without_request: without = 0, dropped = 0 } = state.counts;
   const parts = [`${received} received`, `${passed} verified`, `${failed} failed`];
   if (without) parts.push(`${without} without a request`);
@@ -88,19 +90,46 @@ function draw() {
   }
 }
 
-function row(index) {
-  const item = state.view[index];
-  const made = state.group ? eventRow(item, state.selected, (number) => choose(number, true)) : captureRow(item);
-  const number = state.group ? item.updates.at(-1).number : item.number;
-  const selected = state.group ? item.updates.some((update) => update.number === state.selected) : number === state.selected;
-  made.setAttribute("aria-selected", String(selected));
-  made.id = `row-${number}`;
-  if (selected) $("list").setAttribute("aria-activedescendant", made.id);
-  made.addEventListener("click", () => choose(number, true));
-  return made;
+function mark(row, number, selected) {
+  row.dataset.number = number;
+  row.id = `row-${number}`;
+  row.setAttribute("aria-selected", String(selected));
 }
 
+const CAPTURES = {
+  key: (index) => state.view[index].number,
+  stamp: () => "capture",
+  make: (index) => captureRow(state.view[index]),
+  mark: (index, row) => mark(row, state.view[index].number, state.view[index].number === state.selected),
+};
+
+const has = (group, number) => group.updates.some((update) => update.number === number);
+
+const EVENTS = {
+  key: (index) => `event ${state.view[index].id ?? ""}`,
+  stamp: (index) => {
+    const group = state.view[index];
+    return `${group.updates.length} ${group.updates[0].number} ${has(group, state.selected) ? state.selected : ""}`;
+  },
+  make: (index) => eventRow(state.view[index], state.selected),
+  mark: (index, row) => mark(row, state.view[index].updates.at(-1).number, has(state.view[index], state.selected)),
+};
+
+// What is selected is named for who hears the list, while its row is there.
+list.after = () => {
+  const selected = $("rows").querySelector('[aria-selected="true"]');
+  if (selected) $("list").setAttribute("aria-activedescendant", selected.id);
+  else $("list").removeAttribute("aria-activedescendant");
+};
+
 // ---- what is selected ----
+
+function stopFollowing() {
+  if (!state.following) return;
+  state.following = false;
+  writeAddress();
+  draw();
+}
 
 // By hand: that stops following.
 function choose(number, read) {
@@ -120,8 +149,7 @@ async function select(number, force) {
   const mine = asked;
   try {
     const record = await fetchJson(`/api/captures/${number}`);
-    const before = state.captures.findLast((capture) => capture.number < number && record.event && capture.event === record.event && capture.kind === "request");
-    const previous = before ? await fetchJson(`/api/captures/${before.number}`).catch(() => null) : null;
+    const previous = record.event ? await fetchJson(`/api/captures/${number}/previous`).catch(() => null) : null;
     if (mine !== asked) return;
     show($("detail"), record, previous, actions(record));
     $("detail").dataset.number = String(number);
@@ -232,6 +260,15 @@ function move(step) {
   list.reveal(next);
 }
 
+// Along the life of the selected event.
+function along(step) {
+  const group = state.group && state.view.find((item) => has(item, state.selected));
+  if (!group) return;
+  const at = group.updates.findIndex((update) => update.number === state.selected);
+  const next = group.updates[at + step];
+  if (next) choose(next.number, false);
+}
+
 function follow() {
   state.following = !state.following;
   writeAddress();
@@ -251,9 +288,8 @@ function group() {
 }
 
 async function rules() {
-  const { rules: written } = await fetchJson("/api/faults");
-  const line = (rule) => Object.entries(rule).map(([name, value]) => (value === "" ? name : `${name}=${value}`)).join(",");
-  $("rules-text").value = written.map(line).join("\n");
+  const { lines } = await fetchJson("/api/faults");
+  $("rules-text").value = lines.join("\n");
   $("rules-error").textContent = "";
   $("rules").showModal();
 }
@@ -266,10 +302,11 @@ async function applyRules() {
 }
 
 const KEYS = {
+  ArrowLeft: () => along(-1), ArrowRight: () => along(1),
   j: () => move(1), ArrowDown: () => move(1), k: () => move(-1), ArrowUp: () => move(-1),
   "/": () => $("search").focus(), f: follow, p: pause, g: group, "?": () => $("keys").showModal(),
   c: () => { if (state.selected !== null) copy(state.selected); },
-  Enter: () => { document.body.classList.add("reading"); $("detail").focus(); },
+  Enter: () => { stopFollowing(); document.body.classList.add("reading"); $("detail").focus(); },
   Escape: () => { document.body.classList.remove("reading"); $("list").focus(); },
 };
 
@@ -300,7 +337,15 @@ $("help").addEventListener("click", () => $("keys").showModal());
 $("faults").addEventListener("click", rules);
 $("rules-apply").addEventListener("click", applyRules);
 $("rules-close").addEventListener("click", () => $("rules").close());
-$("clear").addEventListener("click", () => fetch("/api/reset", { method: "POST" }));
+$("clear").addEventListener("click", () => fetch("/api/captures", { method: "DELETE" }));
+$("rows").addEventListener("click", ({ target }) => {
+  const chosen = target.closest(".chip") ?? target.closest(".row");
+  if (chosen) choose(Number(chosen.dataset.number), true);
+});
+// While it follows the newest the list stays at its top, so that only a hand moves it away; and whoever reads a capture
+// wants it to stay.
+$("list").addEventListener("scroll", () => { if ($("list").scrollTop > 4) stopFollowing(); }, { passive: true });
+for (const kind of ["wheel", "touchmove", "pointerdown"]) $("detail").addEventListener(kind, stopFollowing, { passive: true });
 $("export").addEventListener("toggle", () => {
   const query = new URLSearchParams();
   if (state.q) query.set("q", state.q);
