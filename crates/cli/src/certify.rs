@@ -12,9 +12,9 @@ use tokio::task::JoinSet;
 
 use crate::args::Certify;
 use crate::exit::{Failure, NOT_ALL_WELL};
-use crate::{show, target};
+use crate::{clock, show, target};
 use line::{Answer, Request};
-use trials::{Order, PROMPT, Trial, Wanted};
+use trials::{AHEAD, HELD_UP, Order, PROMPT, Trial, Wanted};
 
 /// What a trial showed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,9 +102,12 @@ async fn answers(target: &Arc<Target>, trial: Trial) -> Vec<(Wanted, Answer)> {
                 answers.push((wanted, line::send(target, &request).await));
             }
         }
-        Order::AtOnce => {
+        Order::AtOnce | Order::Behind => {
             let mut under_way = JoinSet::new();
             for (request, wanted) in trial.steps {
+                if trial.order == Order::Behind && under_way.len() == 1 {
+                    clock::sleep(AHEAD).await;
+                }
                 under_way.spawn(step(Arc::clone(target), request, wanted));
             }
             while let Some(answered) = under_way.join_next().await {
@@ -153,8 +156,13 @@ fn judge(wanted: Wanted, answer: &Answer) -> Finding {
     match wanted {
         Wanted::Anything => Finding::Passed,
         Wanted::Taken if taken => Finding::Passed,
-        Wanted::TakenPromptly if taken && took <= PROMPT => Finding::Passed,
-        Wanted::TakenPromptly if taken => Finding::Advice(format!("answered after {}", show::duration(took))),
+        Wanted::TakenMeanwhile if taken && took >= HELD_UP => {
+            Finding::Failed(format!("answered only after {}", show::duration(took)))
+        }
+        Wanted::TakenPromptly | Wanted::TakenMeanwhile if taken && took <= PROMPT => Finding::Passed,
+        Wanted::TakenPromptly | Wanted::TakenMeanwhile if taken => {
+            Finding::Advice(format!("answered after {}", show::duration(took)))
+        }
         Wanted::TakenOr(statuses) if taken || statuses.contains(&code) => Finding::Passed,
         Wanted::Refused(statuses) | Wanted::BetterRefused(statuses) if statuses.contains(&code) => {
             Finding::Passed
@@ -167,6 +175,7 @@ fn judge(wanted: Wanted, answer: &Answer) -> Finding {
         }
         Wanted::Taken
         | Wanted::TakenPromptly
+        | Wanted::TakenMeanwhile
         | Wanted::TakenOr(_)
         | Wanted::Refused(_)
         | Wanted::BetterRefused(_) => failed(),
@@ -176,7 +185,7 @@ fn judge(wanted: Wanted, answer: &Answer) -> Finding {
 fn words(wanted: Wanted) -> String {
     let list = |statuses: &[u16]| statuses.iter().map(u16::to_string).collect::<Vec<_>>().join(" or ");
     match wanted {
-        Wanted::Taken | Wanted::TakenPromptly => "2xx".to_owned(),
+        Wanted::Taken | Wanted::TakenPromptly | Wanted::TakenMeanwhile => "2xx".to_owned(),
         Wanted::TakenOr(statuses) => format!("2xx or {}", list(statuses)),
         Wanted::Refused(statuses) | Wanted::BetterRefused(statuses) => list(statuses),
         Wanted::Anything => "anything".to_owned(),
@@ -199,6 +208,9 @@ mod tests {
             (Wanted::TakenPromptly, status(200, 1), "passed"),
             (Wanted::TakenPromptly, status(200, 5000), "advice"),
             (Wanted::TakenPromptly, status(500, 1), "failed"),
+            (Wanted::TakenMeanwhile, status(200, 1), "passed"),
+            (Wanted::TakenMeanwhile, status(200, 3000), "advice"),
+            (Wanted::TakenMeanwhile, status(200, 4500), "failed"),
             (Wanted::Refused(&[401, 403]), status(403, 1), "passed"),
             (Wanted::Refused(&[401, 403]), status(404, 1), "advice"),
             (Wanted::Refused(&[401]), status(200, 1), "failed"),

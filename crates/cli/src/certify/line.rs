@@ -2,6 +2,7 @@
 //! breaks.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use delivery::target::Target;
@@ -9,6 +10,7 @@ use http::HeaderMap;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::ClientConfig;
 
 use crate::clock;
 
@@ -82,7 +84,12 @@ async fn connect(target: &Target) -> io::Result<Box<dyn Stream>> {
     let name = parts.address.server_name().filter(|_| parts.address.is_secure());
     match name {
         None => Ok(Box::new(stream)),
-        Some(name) => Ok(Box::new(TlsConnector::from(parts.tls.config()).connect(name, stream).await?)),
+        Some(name) => {
+            // What follows is HTTP/1.1, whatever the target would speak.
+            let mut config = ClientConfig::clone(&parts.tls.config());
+            config.alpn_protocols = vec![b"http/1.1".to_vec()];
+            Ok(Box::new(TlsConnector::from(Arc::new(config)).connect(name, stream).await?))
+        }
     }
 }
 

@@ -23,8 +23,15 @@ pub(super) const AT_ONCE: usize = 32;
 /// How large the large body is, in bytes.
 pub(super) const LARGE: usize = 2 * 1024 * 1024;
 
-/// How long the slow body takes.
-pub(super) const SLOW: Duration = Duration::from_secs(3);
+/// How long the slow body takes, and in how many pieces it comes.
+pub(super) const SLOW: Duration = Duration::from_secs(5);
+const PIECES: usize = 10;
+
+/// How long the slow body is under way when another update comes.
+pub(super) const AHEAD: Duration = Duration::from_millis(500);
+
+/// An update that is answered later than this beside a slow body had to wait for it.
+pub(super) const HELD_UP: Duration = Duration::from_secs(4);
 
 /// How soon an update should be answered. Work that takes longer belongs behind the answer.
 pub(super) const PROMPT: Duration = Duration::from_secs(2);
@@ -44,6 +51,8 @@ pub(super) struct Trial {
 pub(super) enum Order {
     OneByOne,
     AtOnce,
+    /// All but the first once that one is under way for [`AHEAD`].
+    Behind,
 }
 
 /// What should come back.
@@ -53,6 +62,8 @@ pub(super) enum Wanted {
     Taken,
     /// 2xx, and soon.
     TakenPromptly,
+    /// 2xx, and not only when something slow has ended.
+    TakenMeanwhile,
     /// 4xx; the first of these fits best.
     Refused(&'static [u16]),
     /// 4xx would be better, but 2xx does no harm.
@@ -301,13 +312,12 @@ fn bodies(make: &mut Maker<'_>) -> Result<Vec<Trial>, String> {
 }
 
 fn load(make: &mut Maker<'_>) -> Result<Vec<Trial>, String> {
-    let pieces = 6;
-    let slow = Manner::Slow { pieces, pause: SLOW / u32::try_from(pieces).unwrap_or(1) };
-    let held = vec![(make.start_in(slow)?, Wanted::TakenOr(&[408])), (make.start()?, Wanted::TakenPromptly)];
+    let slow = Manner::Slow { pieces: PIECES, pause: SLOW / u32::try_from(PIECES).unwrap_or(1) };
+    let held = vec![(make.start_in(slow)?, Wanted::TakenOr(&[408])), (make.start()?, Wanted::TakenMeanwhile)];
     let many = (0..AT_ONCE).map(|_| Ok((make.start()?, Wanted::Taken))).collect::<Result<_, String>>()?;
     Ok(vec![
         Trial {
-            order: Order::AtOnce,
+            order: Order::Behind,
             ..trial(
                 "a slow body, and another update meanwhile",
                 "one slow sender must not hold up the others",

@@ -1,7 +1,9 @@
 //! An `Authorization` header taken apart (RFC 9110, section 11.4; RFC 7617). The password is counted and never shown.
 
 use base64::Engine;
+use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
 use receiver::check::credentials;
 
 use crate::show;
@@ -12,7 +14,19 @@ const KINDS: &[(&str, &GeneralPurpose)] = &[
     ("without its padding, which RFC 7617 does not allow", &STANDARD_NO_PAD),
     ("of the URL-safe alphabet, which RFC 7617 does not use", &URL_SAFE),
     ("of the URL-safe alphabet and without its padding, which RFC 7617 does not use", &URL_SAFE_NO_PAD),
+    (
+        "not canonical: bits are left over at its end, which some receivers refuse (RFC 4648, section 3.5)",
+        &LEFT_OVER,
+    ),
 ];
+
+/// Takes what other encoders would have written otherwise.
+const LEFT_OVER: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// The steps, and whether a receiver can read it.
 pub(super) fn explain(typed: &str) -> (Vec<String>, bool) {
@@ -23,12 +37,13 @@ pub(super) fn explain(typed: &str) -> (Vec<String>, bool) {
     let read = credentials::read(value.as_bytes());
     let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
     let basic = scheme.eq_ignore_ascii_case("basic");
-    let shown: String = scheme.chars().take(32).collect();
-    lines.push(format!(
-        "scheme         {}{}",
-        show::printable(&shown),
-        if basic { "; its case does not matter (RFC 9110, section 11.1)" } else { ", which is not Basic" }
-    ));
+    let known = credentials::SCHEMES.iter().find(|known| scheme.eq_ignore_ascii_case(known));
+    lines.push(match known {
+        _ if basic => format!("scheme         {scheme}; its case does not matter (RFC 9110, section 11.1)"),
+        Some(known) => format!("scheme         {known}, which is not Basic"),
+        None => "scheme         none that is known; the value is not shown, as it may be the credentials"
+            .to_owned(),
+    });
     if basic {
         steps(token.trim(), &mut lines);
     }
@@ -90,6 +105,8 @@ mod tests {
             ("Basic dXNlcg==", false, "colon          none"),
             ("Basic dTpw6Q==", false, "perhaps ISO 8859-1"),
             ("Basic dTpww6k=", true, "UTF-8 beyond ASCII"),
+            ("Basic dTp=", false, "not canonical: bits are left over"),
+            ("dXNlcjpwYTpzcw==", false, "none that is known; the value is not shown"),
             ("Basic ***", false, "not base64"),
             ("Basic", false, "nothing after the scheme"),
             ("Bearer abc", false, "which is not Basic"),
@@ -97,7 +114,7 @@ mod tests {
             let (lines, read) = explain(value);
             let told = lines.join("\n");
             assert!(told.contains(said) && read == well, "{value}: {told}");
-            assert!(!told.contains("pa:ss"), "{told}");
+            assert!(!told.contains("pa:ss") && !told.contains("dXNlcjpwYTpzcw"), "{told}");
         }
     }
 }

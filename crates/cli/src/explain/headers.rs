@@ -45,7 +45,8 @@ pub(super) fn explain(text: &str) -> (Vec<String>, bool) {
             None
         }
     };
-    out.extend(ours.iter().flat_map(shown));
+    let open = ours.as_ref().map_or_else(Vec::new, not_secret);
+    out.extend(ours.iter().flat_map(|ours| shown(ours, &open)));
     let others = [every_comma(text), before_a_name(text), unquoted(ours.as_ref())];
     for other in others.into_iter().flatten() {
         let same = ours.as_ref().is_some_and(|ours| agree(ours, &other));
@@ -53,7 +54,7 @@ pub(super) fn explain(text: &str) -> (Vec<String>, bool) {
             out.push(format!("{}: the same", other.rule));
         } else {
             out.push(format!("{odd}{}{odd:#}: otherwise", other.rule));
-            out.extend(shown(&other));
+            out.extend(shown(&other, &open));
         }
     }
     (out, used.is_ok())
@@ -75,18 +76,32 @@ fn agree(one: &Reading, other: &Reading) -> bool {
     normal(one) == normal(other)
 }
 
-fn shown(reading: &Reading) -> Vec<String> {
+/// A line in the reading that is used, which holds no secret.
+type Open = (String, String);
+
+fn not_secret(ours: &Reading) -> Vec<Open> {
+    let lines = ours.lines.iter().flatten();
+    let lines = lines.filter(|(name, _)| !names_a_secret(name));
+    lines.map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect()
+}
+
+fn names_a_secret(name: &str) -> bool {
+    name.parse::<HeaderName>().is_ok_and(|name| is_secret(&name))
+}
+
+/// What follows a secret may be its rest, however this reading takes it: it is shown only if the reading that is used says
+/// that it is a line of its own.
+fn shown(reading: &Reading, open: &[Open]) -> Vec<String> {
     let mut after_secret = false;
     let line = |line: &Result<(String, String), String>| match line {
-        Ok((name, value)) => {
-            after_secret = name.parse::<HeaderName>().is_ok_and(|name| is_secret(&name));
-            format!(
-                "  {}: {}",
-                show::printable(name),
-                if after_secret { "***".into() } else { show::printable(value) }
-            )
+        Ok((name, _)) if names_a_secret(name) => {
+            after_secret = true;
+            format!("  {}: ***", show::printable(name))
         }
-        // It may be the rest of the secret before it.
+        Ok((name, value)) if after_secret && !open.contains(&(name.to_ascii_lowercase(), value.clone())) => {
+            "  *** (it may be a part of the secret)".to_owned()
+        }
+        Ok((name, value)) => format!("  {}: {}", show::printable(name), show::printable(value)),
         Err(_) if after_secret => "  *** (no colon: no header)".to_owned(),
         Err(item) => format!("  {} (no colon: no header)", show::printable(item)),
     };
@@ -158,6 +173,8 @@ mod tests {
         assert!(comma.contains("Api-Key: ***") && !comma.contains("hidden"), "{comma}");
         assert!(comma.contains("  a: 1, 2"), "quotes are not sent: {comma}");
         assert!(!told("Api-Key: hid,den").contains("den"), "the rest of a secret is one");
+        let inside = told("Api-Key: \"a,b: hidden\", C: d");
+        assert!(!inside.contains("hidden") && inside.contains("  C: d"), "{inside}");
         let (broken, well) = explain("A: 1, oops");
         assert!(!well && broken.join("\n").contains("no colon between name and value"), "{broken:?}");
     }
