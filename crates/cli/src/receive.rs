@@ -62,8 +62,9 @@ pub(crate) async fn receive(arguments: Box<Receive>) -> Result<ExitCode, Failure
     receiver.close(settings::CLOSING).await;
     // What was under way counts too: the summary, the reports and the exit code tell of the same captures.
     let ended = Ended::of(receiver.log(), &arguments.script);
-    printer.end();
+    // First, in case nobody reads the output.
     report::write(&arguments.script.report, &receiver, &ended)?;
+    printer.end();
     if arguments.json {
         let Counts { received, passed, failed, dropped, .. } = ended.counts;
         show::println(

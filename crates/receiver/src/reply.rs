@@ -31,12 +31,14 @@ const REFUSALS: &[(Subject, StatusCode)] = &[
 pub fn status(verdict: &Verdict, body: &Body) -> StatusCode {
     let refusal = REFUSALS.iter().find(|(subject, _)| verdict.failed(*subject));
     match refusal {
+        None if matches!(body, Body::NoRoom { .. }) => StatusCode::SERVICE_UNAVAILABLE,
         None => StatusCode::OK,
         Some((Subject::Body, status)) => match body {
             Body::TooLarge { .. } => *status,
             Body::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
-            Body::NoRoom { .. } => StatusCode::SERVICE_UNAVAILABLE,
-            Body::BrokenOff(_) | Body::Whole(_) | Body::Spoilt => StatusCode::BAD_REQUEST,
+            Body::BrokenOff(_) | Body::Whole(_) | Body::Spoilt | Body::NoRoom { .. } => {
+                StatusCode::BAD_REQUEST
+            }
         },
         Some((_, status)) => *status,
     }
@@ -119,11 +121,12 @@ mod tests {
         for (body, status) in [
             (Body::TooLarge { limit: 1 }, 413),
             (Body::TooSlow { limit: Duration::from_secs(1) }, 408),
-            (Body::NoRoom { limit: 1 }, 503),
             (Body::BrokenOff(String::new()), 400),
         ] {
             assert_eq!(status_of(&[Subject::Body, Subject::Headers], &body).as_u16(), status, "{body:?}");
         }
+        assert_eq!(status_of(&[], &Body::NoRoom { limit: 1 }), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(status_of(&[Subject::Credentials], &Body::NoRoom { limit: 1 }), StatusCode::UNAUTHORIZED);
     }
 
     #[test]

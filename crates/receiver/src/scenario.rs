@@ -38,7 +38,7 @@ use serde::Deserialize;
 use toml::{Spanned, Value};
 
 use crate::check::headers::Required;
-use crate::check::signature::{DEFAULT_TOLERANCE, Signing};
+use crate::check::signature::Signing;
 use crate::check::{Checks, Strictness};
 use crate::fault::{Pairs, Rule};
 use crate::mock::Builder;
@@ -73,6 +73,7 @@ enum Setting {
     Credentials { username: Option<String>, password: Option<String> },
     Header(Required),
     Signing(Signing),
+    SignatureTolerance(Duration),
     Strictness(Strictness),
     Without(Subject),
     FieldNames(FieldNames),
@@ -169,6 +170,8 @@ impl Scenario {
         settings.extend(typed.path.map(Setting::Path));
         settings.extend(typed.content_type.map(Setting::ContentType));
         settings.extend(typed.max_body.map(Setting::MaxBody));
+        let tolerance = typed.signature_tolerance_seconds.map(Duration::from_secs);
+        settings.extend(tolerance.map(Setting::SignatureTolerance));
         if typed.strict {
             settings.push(Setting::Strictness(Strictness::Strict));
         }
@@ -195,11 +198,7 @@ impl Scenario {
         }
         if let Some(first) = typed.signing_secrets.first().map(|secret| secret.span().start) {
             match Signing::new(typed.signing_secrets.iter().map(|secret| secret.get_ref().as_str())) {
-                Ok(signing) => {
-                    let tolerance = typed.signature_tolerance_seconds.map(Duration::from_secs);
-                    settings
-                        .push(Setting::Signing(signing.tolerance(tolerance.unwrap_or(DEFAULT_TOLERANCE))));
-                }
+                Ok(signing) => settings.push(Setting::Signing(signing)),
                 Err(error) => wrong(first, format!("signing-secrets: {error}")),
             }
         }
@@ -236,6 +235,7 @@ impl Setting {
             }
             Self::Header(required) => checks.headers.push(required),
             Self::Signing(signing) => checks.signing = Some(signing),
+            Self::SignatureTolerance(tolerance) => checks.signature_tolerance = tolerance,
             Self::Strictness(strictness) => checks.strictness = strictness,
             Self::Without(subject) => checks.leave_out(subject),
             Self::FieldNames(names) => checks.field_names = names,

@@ -134,7 +134,7 @@ pub fn mask(value: &[u8]) -> Vec<u8> {
 
 /// A message with the values of its secret header fields masked. What has no whole head is searched line by line, whatever
 /// ends a line; and a line that begins with white space goes on with the value before it (RFC 9112, section 5.2), which no
-/// receiver takes, but a capture shows.
+/// receiver takes, but a capture shows; so may one without a name.
 #[must_use]
 pub fn masked(bytes: &[u8]) -> Vec<u8> {
     let head = layout(bytes).map_or(bytes.len(), |layout| layout.head);
@@ -149,8 +149,11 @@ pub fn masked(bytes: &[u8]) -> Vec<u8> {
             shown.extend_from_slice(line);
             continue;
         }
-        in_secret =
-            if folded { in_secret } else { colon.is_some_and(|colon| names_a_secret(&line[..colon])) };
+        in_secret = match colon {
+            Some(colon) if !folded => names_a_secret(&line[..colon]),
+            // Without a name of its own a line is the rest of the one before.
+            _ => in_secret,
+        };
         let from = match colon {
             Some(colon) if !folded => colon + 1,
             _ => 0,
@@ -224,6 +227,13 @@ impl Tape {
             self.bytes = BytesMut::from(&self.bytes[..]);
         }
         Some(Raw { bytes, cut: self.overflowed() })
+    }
+
+    /// Keeps nothing more: what comes now is thrown away.
+    pub(crate) fn stop(&mut self) {
+        if self.state == State::Recording {
+            self.state = State::Overflowed;
+        }
     }
 
     /// Whether the next byte begins a message.
@@ -348,6 +358,10 @@ mod tests {
             (
                 "P\r\nAuthorization: Basic\r\n dTpw\r\n\tdTpw\r\nA: b\r\n\r\n",
                 "P\r\nAuthorization: ***\r\n ***\r\n ***\r\nA: b\r\n\r\n",
+            ),
+            (
+                "P\r\nAuthorization: Basic dTpw\rc2Vj\r\nA: b\r\n\r\n",
+                "P\r\nAuthorization: Basic ***\r ***\r\nA: b\r\n\r\n",
             ),
             ("P\rAuthorization: dTpw\rA: b\r\r", "P\rAuthorization: ***\rA: b\r\r"),
             ("P\nCookie: a=b", "P\nCookie: ***"),

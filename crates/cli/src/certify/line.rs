@@ -62,12 +62,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 /// Sends a request on a connection of its own.
 pub(super) async fn send(target: &Target, request: &Request) -> Answer {
     let parts = target.parts();
+    // From before the connection: a receiver that is busy may not take it yet.
+    let began = clock::wall();
     let mut stream = match tokio::time::timeout(parts.connect_timeout, connect(target)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return Answer::Unreachable(error.to_string()),
         Err(_) => return Answer::Unreachable("no connection in time".to_owned()),
     };
-    let began = clock::wall();
     match tokio::time::timeout(parts.attempt_timeout, exchange(&mut *stream, target, request)).await {
         Ok(Ok(code)) => {
             Answer::Status { code, took: clock::wall().duration_since(began).unwrap_or_default() }

@@ -4,7 +4,8 @@ use http::Method;
 use payload::Update;
 use receiver::MockReceiver;
 use receiver::capture::export;
-use receiver::check::Checks;
+use receiver::check::{Checks, Strictness};
+use receiver::server::tls::made::Flaw;
 use serde_json::json;
 
 use super::files;
@@ -58,8 +59,7 @@ pub(super) fn announce(receiver: &MockReceiver, arguments: &Receive, told: &Told
     }
     show::println(&format!("checking {}", told.checks));
     for (rule, number) in receiver.faults().0.iter().zip(1..) {
-        let pairs: Vec<_> = rule.pairs().into_iter().map(|(name, value)| pair(&name, &value)).collect();
-        show::println(&format!("fault {number}: {}", pairs.join(",")));
+        show::println(&format!("fault {number}: {rule}"));
     }
     if receiver.ca().is_some() {
         show::println(&files::how_to_trust(receiver, &arguments.tls));
@@ -70,27 +70,28 @@ pub(super) fn announce(receiver: &MockReceiver, arguments: &Receive, told: &Told
     Ok(())
 }
 
-fn pair(name: &str, value: &str) -> String {
-    if value.is_empty() { name.to_owned() } else { format!("{name}={value}") }
-}
-
 fn how_to_try(receiver: &MockReceiver, arguments: &Receive, request: &[String]) -> String {
     let mut words = vec!["curl".to_owned()];
     if receiver.ca().is_some() {
-        let trusted = arguments.tls.tls_ca_out.as_ref();
+        let right = arguments.tls.tls.unwrap_or_default() == Flaw::None;
+        let trusted = arguments.tls.tls_ca_out.as_ref().filter(|_| right);
         words.extend(trusted.map_or_else(
             || vec!["--insecure".to_owned()],
             |path| vec!["--cacert".to_owned(), export::quoted(&path.display().to_string())],
         ));
     }
     words.extend_from_slice(request);
-    words.push(receiver.url());
+    words.push(export::quoted(&receiver.url()));
     words.join(" ")
 }
 
 /// A request that passes the checks. Of what is secret it has a place for the person to fill in.
 fn request(checks: &Checks) -> Option<Vec<String>> {
     if checks.signing.is_some() {
+        return None;
+    }
+    // Strictly, every field must be there: that is too long for a line.
+    if checks.strictness == Strictness::Strict {
         return None;
     }
     let update = Update::parse(SMALLEST).ok()?;

@@ -41,28 +41,20 @@ pub(super) fn read(arguments: &CaptureArguments) -> Result<Earlier, Failure> {
 }
 
 impl Earlier {
-    /// Those that were opened as they were, then those that are replayed; a part at a time, so that all are printed.
+    /// Those that were opened as they were, then those that are replayed; each once there is room to print it.
     pub(super) fn play(self, receiver: &MockReceiver, queue: &Queue) {
-        let part = |number: usize| {
-            if number.is_multiple_of(PART) {
-                queue.wait_until_empty();
-            }
-        };
-        for (capture, number) in self.opened.into_iter().zip(1..) {
+        for capture in self.opened {
+            queue.wait_for_room(&capture);
             receiver.adopt(capture);
-            part(number);
         }
-        for (capture, number) in self.replayed.into_iter().zip(1..) {
+        for capture in self.replayed {
+            queue.wait_for_room(&capture);
             if let Some(request) = capture.request() {
                 receiver.replay(request.clone());
             }
-            part(number);
         }
     }
 }
-
-/// How many captures of a file are played before it is waited for what they print.
-const PART: usize = 16;
 
 /// Reads a file line by line. A line that broke off, as a kill leaves it, is left out and told.
 fn captures(path: &Path) -> Result<Vec<Capture>, Failure> {
@@ -124,15 +116,27 @@ impl Recorder {
             return Ok(file);
         }
         #[cfg(unix)]
-        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+        Self::close_to_others(path, &file);
         // A line that broke off when an earlier run was killed is ended, so that it spoils none of this run.
-        let mut earlier = File::open(path)?;
-        let mut last = [b'\n'];
-        if earlier.seek(SeekFrom::End(-1)).is_ok() && earlier.read_exact(&mut last).is_ok() && last != *b"\n"
-        {
+        let ends = |mut earlier: File| {
+            let mut last = [b'\n'];
+            let read = earlier.seek(SeekFrom::End(-1)).and_then(|_| earlier.read_exact(&mut last));
+            read.is_err() || last == *b"\n"
+        };
+        if File::open(path).is_ok_and(|earlier| !ends(earlier)) {
             file.write_all(b"\n")?;
         }
         Ok(file)
+    }
+
+    /// A file that was there may be open to others, and may belong to somebody else.
+    #[cfg(unix)]
+    fn close_to_others(path: &Path, file: &File) {
+        use std::os::unix::fs::PermissionsExt;
+        let open = file.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0);
+        if open && let Err(error) = file.set_permissions(PermissionsExt::from_mode(0o600)) {
+            anstream::eprintln!("warning: {}: others may read the secrets in it: {error}", path.display());
+        }
     }
 
     pub(super) fn write(&self, capture: &Capture) {

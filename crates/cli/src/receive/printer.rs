@@ -55,22 +55,21 @@ impl Queue {
     /// Adds a capture, if there is room. Does not block.
     pub(super) fn push(&self, capture: &Arc<Capture>) {
         let mut waiting = self.waiting();
-        let bytes = waiting.bytes + capture.weight();
-        if waiting.captures.len() == MAX_WAITING || (bytes > MAX_WAITING_BYTES && waiting.bytes > 0) {
+        if !waiting.has_room(capture) {
             waiting.left_out += 1;
             return;
         }
-        waiting.bytes = bytes;
+        waiting.bytes += capture.weight();
         waiting.captures.push_back(Arc::clone(capture));
         drop(waiting);
         self.0.changed.notify_all();
     }
 
-    /// Blocks until all was printed: for what comes from a file, which has time.
-    pub(super) fn wait_until_empty(&self) {
+    /// Blocks until there is room for a capture: for what comes from a file, which has time.
+    pub(super) fn wait_for_room(&self, capture: &Capture) {
         let waiting = self.waiting();
-        let empty = self.0.changed.wait_while(waiting, |waiting| !waiting.captures.is_empty());
-        drop(empty.unwrap_or_else(PoisonError::into_inner));
+        let room = self.0.changed.wait_while(waiting, |waiting| !waiting.has_room(capture));
+        drop(room.unwrap_or_else(PoisonError::into_inner));
     }
 
     /// The next capture and how many were left out before it; `None` at the end.
@@ -88,6 +87,14 @@ impl Queue {
         drop(waiting);
         self.0.changed.notify_all();
         (next.is_some() || left_out > 0).then_some((next, left_out))
+    }
+}
+
+impl Waiting {
+    /// Whatever its size, one has room.
+    fn has_room(&self, capture: &Capture) -> bool {
+        let bytes = self.bytes + capture.weight();
+        self.captures.is_empty() || (self.captures.len() < MAX_WAITING && bytes <= MAX_WAITING_BYTES)
     }
 }
 

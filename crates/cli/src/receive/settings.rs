@@ -8,7 +8,7 @@ use receiver::check::Strictness;
 use receiver::check::signature::Signing;
 use receiver::mock::Builder;
 use receiver::scenario::Scenario;
-use receiver::server::tls::Identity;
+use receiver::server::tls::{Identity, IdentityError};
 use receiver::{MockReceiver, Subject};
 
 use crate::args::receive::{CheckArguments, Receive, TlsArguments};
@@ -65,8 +65,7 @@ fn checks(mut builder: Builder, arguments: &CheckArguments) -> Result<Builder, F
         builder = builder.signing(signing);
     }
     if let Some(tolerance) = arguments.signature_tolerance {
-        let signing = &mut builder.checks().signing;
-        *signing = signing.take().map(|signing| signing.tolerance(tolerance));
+        builder = builder.signature_tolerance(tolerance);
     }
     if let Some(method) = &arguments.method {
         builder.checks().method = method.clone();
@@ -94,7 +93,10 @@ fn tls(builder: Builder, arguments: &TlsArguments) -> Result<Builder, Failure> {
             Some(_) => builder.make_tls_for_clients(flaw),
             None => builder.make_tls(flaw),
         };
-        return made.map_err(|error| Failure::cannot_run(format!("error: --tls: {error}")));
+        return made.map_err(|error| match error {
+            IdentityError::Name(_) => Failure::wrong_input(format!("error: --tls-name: {error}")),
+            _ => Failure::cannot_run(format!("error: --tls: {error}")),
+        });
     }
     let (Some(chain), Some(key)) = (&arguments.tls_cert, &arguments.tls_key) else { return Ok(builder) };
     let wrong = |error| Failure::wrong_input(format!("error: --tls-cert: {error}"));

@@ -7,7 +7,7 @@
 //! are forgotten. From then on an event that seems to lack its start is not accused of it, and neither is one whose start
 //! may have met a fault before it was read.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use http::StatusCode;
@@ -38,6 +38,8 @@ pub struct Sequences {
     limit: usize,
     /// Why an event that seems to lack its start is not accused of it.
     excuse: Excuse,
+    /// Events from before all was forgotten, which may go on.
+    before: HashSet<Key>,
 }
 
 /// The hash of an event's id.
@@ -122,12 +124,19 @@ impl Sequences {
             step: 0,
             limit: limit.max(1),
             excuse: Excuse::None,
+            before: HashSet::new(),
         }
     }
 
-    /// Forgets every event: one that goes on is not accused of lacking its start.
+    /// Forgets what every event went through: one that goes on is not accused of lacking its start.
     pub(crate) fn forget_all(&mut self) {
-        *self = Self { excuse: Excuse::Forgotten, ..Self::remembering(self.limit) };
+        let mut forgotten = Self { excuse: self.excuse, ..Self::remembering(self.limit) };
+        forgotten.before = std::mem::take(&mut self.before);
+        forgotten.before.extend(self.events.keys());
+        if forgotten.before.len() > self.limit {
+            (forgotten.before, forgotten.excuse) = (HashSet::new(), Excuse::Forgotten);
+        }
+        *self = forgotten;
     }
 
     /// A fault struck something before it was known which event it belonged to.
@@ -140,7 +149,7 @@ impl Sequences {
         let Some(id) = arrival.update.id() else { return Finding::Skipped("the update has no id".into()) };
         let key = hash(id.as_bytes());
         self.step += 1;
-        let excuse = self.excuse;
+        let excuse = if self.before.contains(&key) { Excuse::Forgotten } else { self.excuse };
         let life = self.events.entry(key).or_default();
         let finding = life.judge(arrival, excuse);
         life.last_seen = self.step;
@@ -453,8 +462,12 @@ mod tests {
         assert!(ongoing(&mut sequences, "a").starts_with("failed missing start"));
         sequences.lose();
         assert!(ongoing(&mut sequences, "b").starts_with("noted missing start"));
+        let mut sequences = Sequences::default();
+        let start = update("a", "start", 1, 1);
+        sequences.judge(&arrival(&start, None, 1, Taken::Yes));
         sequences.forget_all();
-        assert_eq!(ongoing(&mut sequences, "c"), "passed");
+        assert_eq!(ongoing(&mut sequences, "a"), "passed", "it began before");
+        assert!(ongoing(&mut sequences, "b").starts_with("failed missing start"), "it did not");
     }
 
     #[test]

@@ -122,6 +122,14 @@ impl Builder {
         self
     }
 
+    /// Lets the time of a signature be this far from now, both ways, instead of
+    /// [`DEFAULT_TOLERANCE`](crate::check::signature::DEFAULT_TOLERANCE).
+    #[must_use]
+    pub const fn signature_tolerance(mut self, tolerance: Duration) -> Self {
+        self.checks.signature_tolerance = tolerance;
+        self
+    }
+
     /// Says what becomes of bodies that are odd.
     #[must_use]
     pub const fn strictness(mut self, strictness: Strictness) -> Self {
@@ -143,11 +151,12 @@ impl Builder {
         self
     }
 
-    /// Takes bodies up to `bytes` long.
+    /// Takes bodies up to `bytes` long, and at least one of these at once.
     #[must_use]
-    pub const fn max_body(mut self, bytes: usize) -> Self {
+    pub fn max_body(mut self, bytes: usize) -> Self {
         self.limits.body = bytes;
-        self
+        let least = self.limits.under_way.max(bytes);
+        self.max_under_way(least)
     }
 
     /// Reads so many bytes of bodies at once, over all connections; what is beyond is answered 503.

@@ -170,8 +170,7 @@ impl Line {
         let early = self.desk.plan(Stage::Head, request.uri().path());
         let within = early.is_some();
         let limits = (&self.desk.limits, &self.desk.room);
-        // The room is given back when the captures' own limit holds.
-        let (mut request, _room) =
+        let (mut request, room) =
             read::read(request, (self.connection, turn), limits, within, &self.recorder).await;
         let (overflowed, raw) = {
             let mut tape = self.recorder.tape();
@@ -183,13 +182,18 @@ impl Line {
         self.spoilt.fetch_or(unread || overflowed, Ordering::Relaxed);
         let close = (unread || overflowed) && request.version <= Version::HTTP_11;
         let (mut response, struck) = self.desk.take(request, early);
+        // From here on the captures' own limit holds.
+        drop(room);
         if close {
             response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
         }
-        // Nobody who is met with silence is served: its place is free for others.
-        let kept = if is_silent(struck.as_ref()) { None } else { Some(busy) };
+        if struck.as_ref().is_some_and(holds) {
+            // Nobody is served meanwhile, and perhaps nobody waits any more: its place is free for others.
+            drop(busy);
+            return answer::give(response, struck, &self.ending).await;
+        }
         let answered = answer::give(response, struck, &self.ending).await;
-        drop(kept);
+        drop(busy);
         answered
     }
 
@@ -206,6 +210,8 @@ impl Line {
         match (end, raw) {
             // What comes after the last request that the connection was good for is for nobody.
             (None, _) if used => {}
+            // What was not begun when this end closed is nobody's doing.
+            (Some(End::Broken(_)), _) if self.desk.is_closing() && !used => {}
             (Some(End::Broken(_)), _) if total == 0 => self.note(at, Arrival::Unused, None),
             (Some(End::Broken(error)), raw) => {
                 let error = error.downcast_ref::<hyper::Error>();
@@ -244,8 +250,9 @@ enum End {
     Evicted,
 }
 
-fn is_silent(struck: Option<&Struck>) -> bool {
-    struck.is_some_and(|struck| matches!(struck.fault, Fault::Silent(_)))
+/// Whether a fault holds a connection before anything is answered.
+fn holds(struck: &Struck) -> bool {
+    !struck.delay.is_zero() || matches!(struck.fault, Fault::Silent(_))
 }
 
 /// Whether there are line ends only: old clients send one more after a body (RFC 9112, section 2.2).

@@ -17,8 +17,8 @@ use crate::check::{self, Checked, Checks};
 use crate::clock::Stopwatch;
 use crate::fault::{Facts, Fault, Faults, Moment, Rule, Stage, Struck};
 use crate::reply;
-use crate::request::{Connection, Request};
-use crate::verdict::cut;
+use crate::request::{Body, Connection, Request};
+use crate::verdict::{Subject, Verdict, cut};
 
 /// What is called with each capture, in their order. It must not block.
 pub type OnCapture = Box<dyn Fn(&Arc<Capture>) + Send + Sync>;
@@ -188,7 +188,10 @@ impl Desk {
             || Some(reply::status(&checked.verdict, &request.body)),
             |fault| status_under(fault, reply::status(&checked.verdict, &request.body)),
         );
-        let taken = taken(&checked, struck.as_ref());
+        if matches!(request.body, Body::NoRoom { .. }) {
+            state.sequences.lose();
+        }
+        let taken = taken(&checked.verdict, struck.as_ref());
         check::follow(&mut checked, &request, &self.checks, &mut state.sequences, (number, status, taken));
         let response = reply::reply(&checked.verdict, &self.checks, &request.body, fault);
         let capture = Capture {
@@ -227,11 +230,7 @@ impl Desk {
         capture.number = self.captures.next_number();
         if let Some(request) = capture.request() {
             let mut checked = check::check(request, &self.checks);
-            let taken = if capture.status.is_some_and(|status| status.is_success()) {
-                Taken::Yes
-            } else {
-                Taken::Spoilt
-            };
+            let taken = taken(&capture.verdict, capture.fault.as_ref());
             let answered = (capture.number, capture.status, taken);
             check::follow(&mut checked, request, &self.checks, &mut state.sequences, answered);
         }
@@ -270,8 +269,9 @@ const fn status_under(fault: &Fault, right: StatusCode) -> Option<StatusCode> {
 }
 
 /// Whether the sender will hold its update to have arrived.
-fn taken(checked: &Checked, struck: Option<&Struck>) -> Taken {
-    if !checked.verdict.passed() {
+fn taken(verdict: &Verdict, struck: Option<&Struck>) -> Taken {
+    // Findings on the sequence refuse nothing.
+    if verdict.failures().any(|check| check.subject != Subject::Sequence) {
         return Taken::Refused;
     }
     let Some(struck) = struck else { return Taken::Yes };

@@ -26,11 +26,16 @@ pub(super) async fn read(
     let head_took = recorder.since_first_byte();
     let (head, body) = request.into_parts();
     let mut body_room = Room { of: Arc::clone(room), taken: None };
-    let reads = whole(body, limits, only_a_piece, (head.version, &mut body_room));
+    let mut incoming = body;
+    let reads = whole(&mut incoming, limits, only_a_piece, (head.version, &mut body_room));
     let body = match tokio::time::timeout(limits.body_timeout, reads).await {
         Ok(body) => body,
         Err(_) => Body::TooSlow { limit: limits.body_timeout },
     };
+    if matches!(body, Body::TooLarge { .. } | Body::NoRoom { .. }) {
+        recorder.tape().stop();
+        discard(incoming).await;
+    }
     let request = Request {
         at,
         timing: Timing { head: head_took, body: stopwatch.elapsed() },
@@ -68,7 +73,7 @@ impl Room {
 }
 
 async fn whole(
-    mut body: Incoming,
+    body: &mut Incoming,
     limits: &Limits,
     only_a_piece: bool,
     (version, room): (Version, &mut Room),
@@ -85,11 +90,9 @@ async fn whole(
         }
         let before = first.as_ref().map_or(0, Bytes::len) + gathered.len();
         if before + data.len() > limits.body {
-            discard(body).await;
             return Body::TooLarge { limit: limits.body };
         }
         if !room.grow(data.len()) {
-            discard(body).await;
             return Body::NoRoom { limit: limits.under_way };
         }
         // Most bodies come in one piece, which is kept as it is.

@@ -42,6 +42,9 @@ pub enum IdentityError {
     /// The authority of the clients cannot be used.
     #[error("the clients' authority cannot be used: {0}")]
     Clients(String),
+    /// One of the names that a certificate was to be made for is none.
+    #[error("{0:?} is no host name or address in ASCII")]
+    Name(String),
     /// A certificate could not be made.
     #[error("a certificate could not be made: {0}")]
     Making(String),

@@ -120,6 +120,22 @@ async fn what_somebody_reads_stays_where_it_is_while_more_comes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receiver_that_was_started_again_is_shown_and_not_the_one_before() {
+    let receiver = inspected().await;
+    send(&receiver, &update("before", "start", 1)).await;
+    let browser = with_browser!(Look::WIDE, receiver);
+    browser.until("document.querySelector('.row').innerText.includes('start before')").await;
+    let address = receiver.inspector_url().unwrap().replace("http://", "");
+    drop(receiver);
+    browser.until("document.querySelector('#link').textContent.includes('connection lost')").await;
+    let again = MockReceiver::builder().inspect(address.trim_end_matches('/')).start().await.unwrap();
+    send(&again, &update("after", "start", 1)).await;
+    browser.until("document.querySelector('.row').innerText.includes('start after')").await;
+    browser.until("document.querySelector('.tree').innerText.includes('\"after\"')").await;
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_life_is_walked_by_keys_and_a_shared_address_shows_the_difference() {
     let receiver = inspected().await;
     send(&receiver, &update("a", "start", 1)).await;

@@ -225,3 +225,21 @@ async fn a_refused_body_is_read_on_for_a_moment_so_that_the_answer_arrives() {
     let answer = exchange(&receiver, &post(JSON, &"x".repeat(12 << 20))).await;
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
 }
+
+#[tokio::test]
+async fn what_this_end_closes_unused_is_nobody_s_doing() {
+    let receiver = MockReceiver::start().await.unwrap();
+    for bytes in ["", "P"] {
+        let mut stream = TcpStream::connect(receiver.address()).await.unwrap();
+        stream.write_all(bytes.as_bytes()).await.unwrap();
+        // Once this one was answered the others were accepted.
+        exchange(&receiver, &post(JSON, UPDATE)).await;
+        if bytes == "P" {
+            receiver.close(LIMIT).await;
+        }
+        drop(stream);
+    }
+    let without: Vec<_> =
+        receiver.captures().into_iter().filter(|capture| capture.request().is_none()).collect();
+    assert!(without.len() <= 1 && receiver.counts().failed == 0, "{without:?}");
+}

@@ -67,7 +67,7 @@ export function captureRow(capture) {
 // Which part of an event's life has room in its row: the latest updates, or those around the selected one.
 const MOST = 8;
 
-function inView(updates, selected) {
+export function inView(updates, selected) {
   const at = updates.findIndex((update) => update.number === selected);
   const latest = Math.max(0, updates.length - MOST);
   const first = at === -1 ? latest : Math.min(latest, Math.max(0, at - 1));
@@ -105,7 +105,8 @@ export function eventRow(group, selected) {
 // Keeps `rows` filled with what is in view. A row is made once and stays the same element while it is in view and says the
 // same, so that it can be clicked, marked and read aloud however fast others come.
 //
-// What is listed tells of each index: `key`, which row it is; `stamp`, what it says; `make`, the row.
+// What is listed tells of each index: `key`, which row it is; `age`, what its place goes by; `stamp`, what it says; `make`,
+// the row; `mark`, how it is marked.
 export class VirtualList {
   constructor(box, rows) {
     Object.assign(this, { box, rows, length: 0, listed: null, drawn: false, made: new Map(), after: () => {} });
@@ -154,21 +155,29 @@ export class VirtualList {
     this.after();
   }
 
-  // Where the view begins: which row, and how far into it.
-  anchor() {
-    const index = Math.floor(this.box.scrollTop / ROW);
-    return index < this.length ? { key: this.listed.key(index), into: this.box.scrollTop - index * ROW } : null;
+  // The rows in view, and where in it they are.
+  anchors() {
+    const { scrollTop, clientHeight } = this.box;
+    const anchors = [];
+    for (let index = Math.floor(scrollTop / ROW); index < this.length && index * ROW < scrollTop + clientHeight; index += 1) {
+      anchors.push({ key: this.listed.key(index), age: this.listed.age(index), below: index * ROW - scrollTop });
+    }
+    return anchors;
   }
 
-  // Puts the view back to where it began, wherever that row is now.
-  hold(anchor) {
-    if (!anchor) return;
-    for (let index = 0; index < this.length; index += 1) {
-      if (this.listed.key(index) !== anchor.key) continue;
-      const top = index * ROW + anchor.into;
-      if (top !== this.box.scrollTop) this.box.scrollTop = top;
-      return;
-    }
+  // Puts the first of those rows that did not move for a reason of its own back to where it was.
+  hold(anchors) {
+    const at = new Map();
+    if (anchors.length > 0) for (let index = 0; index < this.length; index += 1) at.set(this.listed.key(index), index);
+    const held = anchors.find(({ key, age }) => at.has(key) && this.listed.age(at.get(key)) === age);
+    if (!held) return;
+    const top = Math.max(0, at.get(held.key) * ROW - held.below);
+    if (top !== this.box.scrollTop) this.box.scrollTop = top;
+  }
+
+  // What was listed is of something else: no row of it is used again.
+  forget() {
+    this.made.clear();
   }
 
   reveal(index) {

@@ -1,6 +1,6 @@
 // The page: takes what comes, keeps what is shown in the address, and listens to the keys.
 
-import { VirtualList, captureRow, element, eventRow, judged } from "./list.js";
+import { VirtualList, captureRow, element, eventRow, inView, judged } from "./list.js";
 import { show } from "./detail.js";
 
 const MOST = 10_000;
@@ -64,7 +64,7 @@ function groups(captures) {
 }
 
 function draw() {
-  const anchor = state.following ? null : list.anchor();
+  const anchors = state.following ? [] : list.anchors();
   const shown = state.captures.filter(wanted);
   state.view = state.group ? groups(shown) : shown.reverse();
   if (state.following && shown.length > 0) {
@@ -73,7 +73,7 @@ function draw() {
   }
   list.show(state.view.length, state.group ? EVENTS : CAPTURES);
   if (state.following) $("list").scrollTop = 0;
-  else list.hold(anchor);
+  else list.hold(anchors);
   const { received = 0, failed = 0, passed = 0, without_request: without = 0, dropped = 0 } = state.counts;
   const parts = [`${received} received`, `${passed} verified`, `${failed} failed`];
   if (without) parts.push(`${without} without a request`);
@@ -98,6 +98,7 @@ function mark(row, number, selected) {
 
 const CAPTURES = {
   key: (index) => state.view[index].number,
+  age: (index) => state.view[index].number,
   stamp: () => "capture",
   make: (index) => captureRow(state.view[index]),
   mark: (index, row) => mark(row, state.view[index].number, state.view[index].number === state.selected),
@@ -106,10 +107,12 @@ const CAPTURES = {
 const has = (group, number) => group.updates.some((update) => update.number === number);
 
 const EVENTS = {
-  key: (index) => `event ${state.view[index].id ?? ""}`,
+  key: (index) => (state.view[index].id === null ? "none" : `event ${state.view[index].id}`),
+  age: (index) => state.view[index].updates.at(-1).number,
   stamp: (index) => {
     const group = state.view[index];
-    return `${group.updates.length} ${group.updates[0].number} ${has(group, state.selected) ? state.selected : ""}`;
+    const selected = has(group, state.selected) ? state.selected : null;
+    return JSON.stringify([group.updates.length, selected, inView(group.updates, selected)[1].map((update) => update.number)]);
   },
   make: (index) => eventRow(state.view[index], state.selected),
   mark: (index, row) => mark(row, state.view[index].updates.at(-1).number, has(state.view[index], state.selected)),
@@ -206,6 +209,9 @@ function listen() {
     // The receiver may be another one by now, or have forgotten: all is read again.
     source.close();
     Object.assign(state, { captures: [], waiting: [] });
+    list.forget();
+    delete $("detail").dataset.number;
+    draw();
     listen();
   });
   source.addEventListener("error", () => { lost = true; $("link").textContent = "connection lost, trying again"; $("link").className = "lost"; });

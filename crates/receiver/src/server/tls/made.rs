@@ -84,6 +84,10 @@ impl fmt::Debug for Made {
 /// # Errors
 /// If one of `more` is no name, or the cryptography fails, which it has no reason to.
 pub fn make(flaw: Flaw, clients: bool, more: &[String]) -> Result<Made, IdentityError> {
+    let is_none = |name: &&String| name.is_empty() || CertificateParams::new(vec![(*name).clone()]).is_err();
+    if let Some(wrong) = more.iter().find(is_none) {
+        return Err(IdentityError::Name(wrong.clone()));
+    }
     made(flaw, clients, more).map_err(|error| IdentityError::Making(error.to_string()))?
 }
 
