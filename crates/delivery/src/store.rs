@@ -9,6 +9,7 @@
 //! time.
 
 pub mod desk;
+mod document;
 mod fault;
 pub mod memory;
 pub mod sqlite;
@@ -19,6 +20,7 @@ use crate::clock::Timestamp;
 use crate::message::{Message, MessageId};
 use crate::retry::Reason;
 
+pub use document::{Change, Document, Documents};
 pub use fault::Fault;
 
 /// A lane, by its number.
@@ -319,6 +321,18 @@ pub trait Store: Send + 'static {
         now: Timestamp,
         limit: usize,
     ) -> Result<Swept, Fault>;
+
+    /// The records of a kind, by id.
+    ///
+    /// # Errors
+    /// A [`Fault`].
+    fn documents(&mut self, kind: &str) -> Result<Documents, Fault>;
+
+    /// Changes records, in their order.
+    ///
+    /// # Errors
+    /// A [`Fault`].
+    fn change(&mut self, changes: &[Change]) -> Result<(), Fault>;
 
     /// Makes all since the last commit durable. Says whether there was anything.
     ///

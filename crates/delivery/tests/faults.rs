@@ -19,8 +19,8 @@ use delivery::retry::{Reason, RetryPolicy};
 use delivery::store::desk::Desk;
 use delivery::store::sqlite::{Retention, SqliteStore, scrub};
 use delivery::store::{
-    AppendedBatch, Claim, Coalesce, DeliveryId, Entry, Fault, Finish, Finished, LaneId, LaneRecord,
-    LaneState, Route, Store, Swept, Wanted,
+    AppendedBatch, Change, Claim, Coalesce, DeliveryId, Documents, Entry, Fault, Finish, Finished, LaneId,
+    LaneRecord, LaneState, Route, Store, Swept, Wanted,
 };
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -77,6 +77,12 @@ impl Store for Failing {
     }
     fn save(&mut self, lane: LaneId, state: &LaneState) -> Result<(), Fault> {
         self.call(|store| store.save(lane, state))
+    }
+    fn documents(&mut self, kind: &str) -> Result<Documents, Fault> {
+        self.call(|store| store.documents(kind))
+    }
+    fn change(&mut self, changes: &[Change]) -> Result<(), Fault> {
+        self.call(|store| store.change(changes))
     }
     fn append(&mut self, entries: &[Entry], now: Timestamp) -> Result<AppendedBatch, Fault> {
         self.call(|store| store.append(entries, now))

@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use super::{
-    Appended, AppendedBatch, Claim, Coalesce, DeliveryId, Digest, Disposal, Entry, Fault, Finish, Finished,
-    LaneId, LaneRecord, LaneState, Offer, Sequence, Settled, Store, Swept, Wanted,
+    Appended, AppendedBatch, Change, Claim, Coalesce, DeliveryId, Digest, Disposal, Document, Documents,
+    Entry, Fault, Finish, Finished, LaneId, LaneRecord, LaneState, Offer, Sequence, Settled, Store, Swept,
+    Wanted,
 };
 use crate::clock::Timestamp;
 use crate::message::{Message, MessageId, OrderKey};
@@ -20,6 +21,7 @@ pub struct MemoryStore {
     messages: u64,
     seen: HashMap<Digest, (Digest, Sequence, MessageId, usize)>,
     settled: Option<Vec<(LaneId, DeliveryId, Settled)>>,
+    documents: BTreeMap<(String, String), Vec<u8>>,
 }
 
 #[derive(Clone, Debug)]
@@ -178,6 +180,22 @@ impl Store for MemoryStore {
     fn save(&mut self, lane: LaneId, state: &LaneState) -> Result<(), Fault> {
         if let Some(lane) = self.lanes.get_mut(&lane) {
             lane.state = *state;
+        }
+        Ok(())
+    }
+
+    fn documents(&mut self, kind: &str) -> Result<Documents, Fault> {
+        let of_kind = self.documents.iter().filter(|((of, _), _)| of == kind);
+        let found = of_kind.map(|((kind, id), body)| Document::new(kind, id, body.clone())).collect();
+        Ok(Documents { found, damaged: Vec::new() })
+    }
+
+    fn change(&mut self, changes: &[Change]) -> Result<(), Fault> {
+        for change in changes.iter().cloned() {
+            match change {
+                Change::Put(Document { kind, id, body }) => self.documents.insert((kind, id), body),
+                Change::Remove { kind, id } => self.documents.remove(&(kind, id)),
+            };
         }
         Ok(())
     }

@@ -7,6 +7,7 @@
 
 pub mod archive;
 mod attempts;
+mod documents;
 mod files;
 mod once;
 mod open;
@@ -22,8 +23,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::{
-    AppendedBatch, Claim, DeliveryId, Entry, Fault, Finish, Finished, LaneId, LaneRecord, LaneState, Store,
-    Swept, Wanted,
+    AppendedBatch, Change, Claim, DeliveryId, Documents, Entry, Fault, Finish, Finished, LaneId, LaneRecord,
+    LaneState, Store, Swept, Wanted,
 };
 use crate::clock::Timestamp;
 use crate::retry::Reason;
@@ -257,6 +258,15 @@ impl Store for SqliteStore {
         let row = held.row.clone();
         let written = row.write(self.write()?);
         self.checked(written)
+    }
+
+    fn documents(&mut self, kind: &str) -> Result<Documents, Fault> {
+        let found = documents::all(self.connection()?, kind);
+        self.checked(found)
+    }
+
+    fn change(&mut self, changes: &[Change]) -> Result<(), Fault> {
+        documents::change(self, changes)
     }
 
     fn append(&mut self, entries: &[Entry], now: Timestamp) -> Result<AppendedBatch, Fault> {

@@ -60,6 +60,12 @@ impl Store for OnDisk {
     fn save(&mut self, lane: LaneId, state: &LaneState) -> Result<(), Fault> {
         self.store().save(lane, state)
     }
+    fn documents(&mut self, kind: &str) -> Result<Documents, Fault> {
+        self.store().documents(kind)
+    }
+    fn change(&mut self, changes: &[Change]) -> Result<(), Fault> {
+        self.store().change(changes)
+    }
     fn append(&mut self, entries: &[Entry], now: Timestamp) -> Result<AppendedBatch, Fault> {
         self.store().append(entries, now)
     }
@@ -116,6 +122,7 @@ contract!(
     lane_states_are_kept,
     a_finish_may_be_repeated,
     a_claim_holds_so_many_bytes_but_always_one,
+    documents_are_kept_by_kind_and_id,
 );
 
 const START: Timestamp = Timestamp::from_micros(1_000_000_000_000);
@@ -417,4 +424,24 @@ proptest! {
         let report = super::sqlite::scrub::scrub(disk.folder.path()).unwrap();
         assert_eq!(report.findings, Vec::<String>::new());
     }
+}
+
+fn documents_are_kept_by_kind_and_id(mut store: impl Subject) {
+    let put =
+        |kind: &str, id: &str, body: &str| Change::Put(Document::new(kind, id, body.as_bytes().to_vec()));
+    let remove = |kind: &str, id: &str| Change::Remove { kind: kind.to_owned(), id: id.to_owned() };
+    store.change(&[put("a", "2", "x"), put("a", "1", "y"), put("b", "1", "z")]).unwrap();
+    store.commit().unwrap();
+    store.change(&[put("a", "2", "w"), remove("b", "1"), remove("b", "none")]).unwrap();
+    store.commit().unwrap();
+    let mut store = store.restarted();
+    let found = |store: &mut dyn Store, kind| -> Vec<(String, String)> {
+        let documents = store.documents(kind).unwrap();
+        assert!(documents.damaged.is_empty());
+        let text = |document: Document| (document.id, String::from_utf8(document.body).unwrap());
+        documents.found.into_iter().map(text).collect()
+    };
+    let pair = |id: &str, body: &str| (id.to_owned(), body.to_owned());
+    assert_eq!(found(&mut store, "a"), [pair("1", "y"), pair("2", "w")]);
+    assert_eq!(found(&mut store, "b"), []);
 }

@@ -5,7 +5,8 @@ use crate::clock::Timestamp;
 use crate::retry::Reason;
 use crate::store::memory::MemoryStore;
 use crate::store::{
-    AppendedBatch, Claim, DeliveryId, Entry, Finish, Finished, LaneId, LaneRecord, LaneState, Swept, Wanted,
+    AppendedBatch, Change, Claim, DeliveryId, Documents, Entry, Finish, Finished, LaneId, LaneRecord,
+    LaneState, Swept, Wanted,
 };
 
 /// A store whose commits fail as a script says, the last word of which repeats.
@@ -26,6 +27,12 @@ impl Store for Failing {
     }
     fn save(&mut self, lane: LaneId, state: &LaneState) -> Result<(), Fault> {
         self.inner.save(lane, state)
+    }
+    fn documents(&mut self, kind: &str) -> Result<Documents, Fault> {
+        self.inner.documents(kind)
+    }
+    fn change(&mut self, changes: &[Change]) -> Result<(), Fault> {
+        self.inner.change(changes)
     }
     fn append(&mut self, entries: &[Entry], now: Timestamp) -> Result<AppendedBatch, Fault> {
         self.inner.append(entries, now)

@@ -11,12 +11,13 @@ use std::sync::{Mutex, PoisonError};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use super::attempts::ATTEMPT;
+use super::documents::DOCUMENT;
 use super::queries::one;
 use super::rows::{
     Broken, LANE, LaneRow, MESSAGE, MessageRow, PENDING, Pending, SETTLED, SettledRow, int, key_hash,
 };
 use crate::clock::Timestamp;
-use crate::store::{AttemptRecord, DeliveryId, LaneId, LaneState, Sequence};
+use crate::store::{AttemptRecord, DeliveryId, Document, LaneId, LaneState, Sequence};
 
 pub use view::{Delivery, Detail, Page, State, Status, Unrouted, Wanted};
 
@@ -90,6 +91,26 @@ impl Archive {
             rows.into_iter()
                 .map(|row| row.map(|row| (row.id, row.name, row.state)).map_err(ReadError::from))
                 .collect()
+        })
+    }
+
+    /// The records of a kind that are sound, latest id first, at most so many of those before an id.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn documents(
+        &self,
+        kind: &str,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Document>, ReadError> {
+        self.read(|connection| {
+            let sql = format!(
+                "SELECT {DOCUMENT} FROM document WHERE kind = ?1 AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT ?3"
+            );
+            let mut select = connection.prepare_cached(&sql)?;
+            let rows = select.query_map(params![kind, before, int(limit as u64)], super::documents::read)?;
+            Ok(rows.collect::<rusqlite::Result<Vec<_>>>()?.into_iter().flatten().collect())
         })
     }
 

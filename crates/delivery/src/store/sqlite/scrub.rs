@@ -8,6 +8,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 
 use super::attempts::ATTEMPT;
+use super::documents::DOCUMENT;
 use super::once::{ONCE, OnceRow};
 use super::rows::{Broken, LANE, LaneRow, MESSAGE, MessageRow, PENDING, Pending, SETTLED, SettledRow, int};
 use crate::store::LaneId;
@@ -63,7 +64,8 @@ pub fn scrub(folder: &Path) -> Result<Report, String> {
         .and_then(|lasts| messages(&connection, &mut report, &lasts))
         .and_then(|()| deliveries(&connection, &mut report))
         .and_then(|()| attempts(&connection, &mut report))
-        .and_then(|()| onces(&connection, &mut report));
+        .and_then(|()| onces(&connection, &mut report))
+        .and_then(|()| documents(&connection, &mut report));
     if let Err(error) = looked {
         report.find(format!("the file cannot be read further: {error}"));
     }
@@ -160,6 +162,15 @@ fn attempts(connection: &Connection, report: &mut Report) -> rusqlite::Result<()
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
         report.row("attempt", super::attempts::read(row));
+    }
+    Ok(())
+}
+
+fn documents(connection: &Connection, report: &mut Report) -> rusqlite::Result<()> {
+    let mut select = connection.prepare(&format!("SELECT {DOCUMENT} FROM document"))?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        report.row("document", super::documents::read(row));
     }
     Ok(())
 }

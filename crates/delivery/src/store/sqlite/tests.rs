@@ -68,7 +68,7 @@ fn a_newer_format_is_refused() {
     connection.execute_batch("PRAGMA user_version = 9").unwrap();
     drop(connection);
     let refused = SqliteStore::open(folder.path(), Retention::default()).unwrap_err().to_string();
-    assert!(refused.contains("has format 9, and this version knows formats up to 1"), "{refused}");
+    assert!(refused.contains("has format 9, and this version knows formats up to 2"), "{refused}");
 }
 
 #[test]
