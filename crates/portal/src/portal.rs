@@ -1,5 +1,6 @@
 //! What the routes work with.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -62,7 +63,7 @@ impl Portal {
     /// If the store does not answer.
     pub async fn set_up(&self, settings: Settings) -> Result<(), delivery::store::Fault> {
         let integrations: Vec<Integration> = settings.integrations.into_values().collect();
-        self.sender.set_up(integrations, settings.policies).await?;
+        self.sender.set_up(integrations, settings.policies, &BTreeSet::new()).await?;
         // Those that are gone are still named in lists.
         let lanes = self.sender.engine().desk().accept(|store| store.lanes(), |_| {}).await?;
         for lane in lanes {

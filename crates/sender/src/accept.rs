@@ -1,6 +1,6 @@
 //! The sender as a library: takes updates in, and hands each to the lanes of its integrations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use aws_lc_rs::digest;
@@ -37,6 +37,13 @@ struct Setup {
     policies: Vec<Policy>,
 }
 
+impl Setup {
+    fn find(&self, integration: &str) -> Option<&(LaneId, Integration)> {
+        let named = || self.lanes.values().find(|(_, known)| known.name == integration);
+        self.lanes.get(integration).or_else(named)
+    }
+}
+
 /// What became of an update that was taken in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Accepted {
@@ -65,7 +72,7 @@ impl Sender {
         let desk = Desk::inline(MemoryStore::default());
         let sender = Self::over(desk, Clock::start(), limits, seed, observer, false);
         // A store in memory has no faults.
-        let _ = sender.set_up(integrations.to_vec(), policies).await;
+        let _ = sender.set_up(integrations.to_vec(), policies, &BTreeSet::new()).await;
         sender
     }
 
@@ -87,35 +94,47 @@ impl Sender {
     }
 
     /// Replaces integrations and policies. What changed holds for what waits too; what waits for an integration that is
-    /// gone is dead.
+    /// gone is dead, but of those whose ids are `kept`.
     ///
     /// # Errors
     /// If the store does not answer.
-    pub async fn set_up(&self, integrations: Vec<Integration>, policies: Vec<Policy>) -> Result<(), Fault> {
+    pub async fn set_up(
+        &self,
+        integrations: Vec<Integration>,
+        policies: Vec<Policy>,
+        kept: &BTreeSet<String>,
+    ) -> Result<(), Fault> {
         let mut lanes = BTreeMap::new();
         for integration in integrations {
             let (target, settings) = (Arc::clone(&integration.target), integration.lane.clone());
-            let lane = self.engine.set_lane(&integration.name, target, settings).await?;
-            lanes.insert(integration.name.clone(), (lane, integration));
+            let lane = self.engine.set_lane(&integration.id, target, settings).await?;
+            lanes.insert(integration.id.clone(), (lane, integration));
         }
         *self.setup.write().unwrap_or_else(PoisonError::into_inner) = Setup { lanes, policies };
         // An integration may also have gone while nothing ran.
         let lanes = self.engine.desk().accept(|store| store.lanes(), |_| {}).await?;
         for record in lanes {
-            if self.lane(&record.name).is_none() {
+            let known = self.read(|setup| setup.lanes.contains_key(&record.name));
+            if !known && !kept.contains(&record.name) {
                 self.engine.remove_lane(record.id).await;
             }
         }
         Ok(())
     }
 
-    /// The lane of an integration.
+    /// The lane of an integration, by its id or else its name.
     #[must_use]
     pub fn lane(&self, integration: &str) -> Option<LaneId> {
-        self.read(|setup| setup.lanes.get(integration).map(|(lane, _)| *lane))
+        self.read(|setup| setup.find(integration).map(|(lane, _)| *lane))
     }
 
-    /// Integrations by name, with their lanes.
+    /// An integration with its lane, by its id or else its name.
+    #[must_use]
+    pub fn integration(&self, integration: &str) -> Option<(LaneId, Integration)> {
+        self.read(|setup| setup.find(integration).cloned())
+    }
+
+    /// Integrations by id, with their lanes.
     #[must_use]
     pub fn integrations(&self) -> Vec<(LaneId, Integration)> {
         self.read(|setup| setup.lanes.values().cloned().collect())
@@ -177,8 +196,7 @@ impl Sender {
     /// # Errors
     /// If the queue is full, the store does not take them, or the sender was shut down.
     pub async fn accept_for(&self, integration: &str, messages: Vec<Message>) -> Result<(), AcceptError> {
-        let lanes: Vec<_> =
-            self.read(|setup| setup.lanes.get(integration).map(fan_out)).into_iter().collect();
+        let lanes: Vec<_> = self.read(|setup| setup.find(integration).map(fan_out)).into_iter().collect();
         let route = delivery::store::Route::Lanes;
         let entry = |message| Entry { message, lanes: lanes.clone(), once: None, route };
         self.engine.accept(messages.into_iter().map(entry).collect()).await?;

@@ -1,6 +1,11 @@
 //! Durations as people type them.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::time::Duration;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Reads `15s`, `2m`, `1h 30m`, `250ms`.
 ///
@@ -9,4 +14,59 @@ use std::time::Duration;
 pub fn duration(text: &str) -> Result<Duration, String> {
     let read = text.parse::<jiff::SignedDuration>().ok().and_then(|read| Duration::try_from(read).ok());
     read.ok_or_else(|| format!("{text:?} is no duration, such as 15s, 2m or 24h"))
+}
+
+/// A duration that is read and written as `15s`, `2m` or `24h`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Time(pub Duration);
+
+/// The units in which a time is written, the largest first.
+const UNITS: &[(&str, u128)] = &[("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+
+impl fmt::Display for Time {
+    /// In the largest unit that it is a whole number of; what is below a millisecond is left out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = self.0.as_millis();
+        let (unit, size) = UNITS
+            .iter()
+            .find(|(_, size)| millis >= *size && millis.is_multiple_of(*size))
+            .unwrap_or(&("s", 1_000));
+        write!(f, "{}{unit}", millis / size)
+    }
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        duration(&text).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl JsonSchema for Time {
+    fn schema_name() -> Cow<'static, str> {
+        "Time".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "description": "a duration", "examples": ["250ms", "15s", "2m", "24h"] })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_written_as_it_is_read() {
+        for text in ["0s", "250ms", "15s", "90s", "2m", "24h", "1500ms"] {
+            assert_eq!(Time(duration(text).unwrap()).to_string(), text);
+        }
+        assert_eq!(Time(duration("1h 30m").unwrap()).to_string(), "90m");
+    }
 }

@@ -61,6 +61,15 @@ pub struct Draft {
     pub retry: RetryPolicy,
 }
 
+/// Which guard integrations get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guarding {
+    /// None: a person points the program somewhere.
+    Off,
+    /// Public addresses, and those that an integration allows.
+    Public,
+}
+
 /// The forms in which header lines are given; several are joined.
 #[derive(Clone, Debug, Default)]
 pub struct Headers {
@@ -75,6 +84,8 @@ pub struct Headers {
 /// A checked integration.
 #[derive(Clone, Debug)]
 pub struct Integration {
+    /// What it is known by, whatever it is called.
+    pub id: String,
     /// What a person calls it.
     pub name: String,
     /// Where its deliveries go.
@@ -163,7 +174,7 @@ impl Draft {
         }
     }
 
-    /// Checks everything and makes the integration.
+    /// Checks everything and makes the integration, which is known by its name.
     ///
     /// # Errors
     /// All mistakes together.
@@ -214,7 +225,13 @@ impl Draft {
         let target = Target::new(parts).map_err(|errors| {
             Mistakes(errors.into_iter().map(|error| Mistake::new(field_of(error), error)).collect())
         })?;
-        Ok(Integration { name: name.to_owned(), target: Arc::new(target), lane, field_names })
+        Ok(Integration {
+            id: name.to_owned(),
+            name: name.to_owned(),
+            target: Arc::new(target),
+            lane,
+            field_names,
+        })
     }
 
     fn headers(&self, mistakes: &mut Vec<Mistake>) -> Option<HeaderList> {

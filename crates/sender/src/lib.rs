@@ -7,21 +7,30 @@
 //! ```
 //!
 //! Reading order: [`integration`] is the form of the documentation page; [`policy`] says which updates go where;
-//! [`message`] makes an update a message; [`settings`] reads all of it from a file; [`accept`] puts it to work.
+//! [`message`] makes an update a message; [`form`] is an integration as it is filled in; [`settings`] reads all of it from a
+//! file; [`seal`] keeps its secrets; [`accept`] puts it to work; [`book`] keeps what is configured
+//! by API or page.
 
 pub mod integration;
 pub mod policy;
 
 pub mod message;
 
+pub mod form;
 pub mod settings;
 
+pub mod seal;
+
 pub mod accept;
+
+pub mod book;
 
 mod duration;
 
 pub use accept::Sender;
-pub use duration::duration;
+pub use book::Book;
+pub use duration::{Time, duration};
+pub use form::Form;
 pub use integration::{Draft, Integration};
 pub use policy::Policy;
 pub use settings::Settings;

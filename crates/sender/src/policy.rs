@@ -10,8 +10,12 @@ use payload::{Field, Update};
 /// A policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
+    /// What it is known by: its own, or its name in a file.
+    pub id: String,
     /// What a person calls it.
     pub name: String,
+    /// What it is for.
+    pub description: String,
     /// Whether it is switched off.
     pub disabled: bool,
     /// `start`, `ongoing`, `end`.
@@ -24,7 +28,7 @@ pub struct Policy {
     pub categories: Vec<String>,
     /// Fields by which the detection model tells events apart.
     pub track_by: Vec<String>,
-    /// Names of the integrations that the updates go to.
+    /// The integrations that the updates go to.
     pub integrations: Vec<String>,
 }
 

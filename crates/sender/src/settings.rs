@@ -11,10 +11,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::integration::{Draft, Integration};
+use crate::form::Form;
+pub use crate::integration::Guarding;
+use crate::integration::Integration;
 use crate::policy::Policy;
 
-pub use server::{DEFAULT_DRAIN, DEFAULT_LISTEN, Guarding, MIN_TOKEN, Server};
+pub use server::{DEFAULT_DRAIN, DEFAULT_LISTEN, MIN_TOKEN, Server};
 
 /// A commented configuration with every key and its default.
 pub const EXAMPLE: &str = include_str!("settings/example.toml");
@@ -30,6 +32,8 @@ pub const MAX_INTEGRATIONS: usize = 10_000;
 pub struct Settings {
     /// Integrations by name.
     pub integrations: BTreeMap<String, Integration>,
+    /// The same as they are filled in.
+    pub forms: BTreeMap<String, Form>,
     /// Policies, in order.
     pub policies: Vec<Policy>,
     /// How the server runs.
@@ -122,7 +126,7 @@ impl Settings {
         let typed =
             typed::parse(text).map_err(|mistake| SettingsError { file: None, mistakes: vec![mistake] })?;
         let mut mistakes = Vec::new();
-        let mut integrations = BTreeMap::new();
+        let (mut integrations, mut forms) = (BTreeMap::new(), BTreeMap::new());
         if typed.integrations.len() > MAX_INTEGRATIONS {
             let what = format!("there are more than {MAX_INTEGRATIONS}");
             mistakes.push(Mistake { line: None, place: "integrations".to_owned(), what });
@@ -130,12 +134,12 @@ impl Settings {
         for (name, integration) in typed.integrations {
             let line = Some(line_of(text, integration.span().start));
             let place = format!("integrations.{name}");
-            let checked = integration.into_inner().resolve(source, guarding).and_then(|draft: Draft| {
-                draft.check(&name).map_err(|mistakes| mistakes.0.iter().map(ToString::to_string).collect())
-            });
+            let form = integration.into_inner().resolve(&name, source);
+            let checked = form.and_then(|form| Ok((form.check(&name, guarding)?, form)));
             match checked {
-                Ok(integration) => {
-                    integrations.insert(name, integration);
+                Ok((integration, form)) => {
+                    integrations.insert(name.clone(), integration);
+                    forms.insert(name, form);
                 }
                 Err(whats) => {
                     mistakes.extend(whats.into_iter().map(|what| Mistake {
@@ -150,7 +154,10 @@ impl Settings {
         let mut policies = Vec::new();
         for (number, policy) in (1..).zip(typed.policies) {
             let line = Some(line_of(text, policy.span().start));
-            let policy = Policy::from(policy.into_inner());
+            let mut policy = Policy::from(policy.into_inner());
+            if policy.id.is_empty() {
+                policy.id = format!("policies[{number}]");
+            }
             let place = if policy.name.is_empty() {
                 format!("policies[{number}]")
             } else {
@@ -172,7 +179,7 @@ impl Settings {
             Server::default()
         });
         if mistakes.is_empty() {
-            Ok(Self { integrations, policies, server })
+            Ok(Self { integrations, forms, policies, server })
         } else {
             Err(SettingsError { file: None, mistakes })
         }

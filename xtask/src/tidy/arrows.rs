@@ -101,8 +101,11 @@ const MODULES: &[(&str, &[Arrows])] = &[
             ("integration", &[]),
             ("policy", &[]),
             ("message", &[]),
-            ("settings", &["duration", "integration", "policy"]),
+            ("form", &["duration", "integration"]),
+            ("settings", &["duration", "form", "integration", "policy"]),
+            ("seal", &[]),
             ("accept", &["integration", "message", "policy"]),
+            ("book", &["accept", "form", "integration", "policy", "seal", "settings"]),
         ],
     ),
     (

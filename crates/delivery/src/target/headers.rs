@@ -100,6 +100,16 @@ impl HeaderList {
         Self::from_pairs(pairs.iter().map(|(name, value)| (name, value.to_str().unwrap_or_default())))
     }
 
+    /// The same lines with other values. A value that none can have leaves its line as it is.
+    #[must_use]
+    pub fn with_values(&self, value: impl Fn(&HeaderLine) -> String) -> Self {
+        let line = |line: &HeaderLine| {
+            let value = HeaderValue::from_str(&value(line)).ok().filter(|value| value.to_str().is_ok());
+            HeaderLine { value: value.unwrap_or_else(|| line.value.clone()), ..line.clone() }
+        };
+        Self { lines: self.lines.iter().map(line).collect() }
+    }
+
     /// The lines, in order.
     pub fn iter(&self) -> impl Iterator<Item = &HeaderLine> {
         self.lines.iter()

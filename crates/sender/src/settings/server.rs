@@ -41,12 +41,3 @@ impl Default for Server {
         }
     }
 }
-
-/// Which guard integrations get.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Guarding {
-    /// None: a person points the program somewhere.
-    Off,
-    /// Public addresses, and those that an integration allows.
-    Public,
-}

@@ -3,20 +3,16 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use delivery::engine::Limits;
-use delivery::retry::{DEFAULT_DELAYS, DEFAULT_EXPIRY, DEFAULT_RETRY_AFTER_CAP, RetryPolicy};
 use delivery::store::sqlite::Retention;
-use delivery::target::guard::Guard;
-use payload::Rule;
-use payload::value::Json;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Guarding, MIN_TOKEN, Mistake, Server, Source, line_of};
-use crate::integration::{Draft, Headers};
+use super::{MIN_TOKEN, Mistake, Server, Source, line_of};
+use crate::duration::Time;
+use crate::form::{Form, HeaderText, Name, Password, Retry};
 use crate::policy::Policy;
 
 pub(super) struct Typed {
@@ -40,11 +36,13 @@ struct TypedFile {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TypedIntegration {
+    #[serde(default)]
+    description: String,
     url: String,
     #[serde(default)]
     skip_ssl_verification: bool,
     #[serde(default)]
-    headers: TypedHeaders,
+    headers: HeaderText,
     #[serde(default)]
     username: String,
     #[serde(default)]
@@ -53,7 +51,7 @@ pub(super) struct TypedIntegration {
     #[serde(default)]
     field_names: BTreeMap<String, Name>,
     #[serde(default)]
-    constants: BTreeMap<String, toml::Value>,
+    constants: BTreeMap<String, serde_json::Value>,
     attempt_timeout: Option<Time>,
     connect_timeout: Option<Time>,
     #[serde(default)]
@@ -66,20 +64,7 @@ pub(super) struct TypedIntegration {
     #[serde(default)]
     coalesce: bool,
     #[serde(default)]
-    retry: TypedRetry,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "headers are a text like \"X-A: b, X-C: d\" or a table of names and values")]
-enum TypedHeaders {
-    List(String),
-    Table(BTreeMap<String, String>),
-}
-
-impl Default for TypedHeaders {
-    fn default() -> Self {
-        Self::List(String::new())
-    }
+    retry: Retry,
 }
 
 #[derive(Deserialize)]
@@ -97,36 +82,12 @@ impl Default for Secret {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "a field has a new name, or false to be left out")]
-enum Name {
-    Renamed(String),
-    Kept(bool),
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TypedRetry {
-    delays: Option<Vec<Time>>,
-    expiry: Option<Time>,
-    retry_after_cap: Option<Time>,
-}
-
-/// A duration such as `15s`, `2m` or `24h`.
-#[derive(Clone, Copy)]
-struct Time(Duration);
-
-impl<'de> Deserialize<'de> for Time {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        crate::duration(&text).map(Self).map_err(serde::de::Error::custom)
-    }
-}
-
-#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TypedPolicy {
     #[serde(default)]
     name: String,
+    #[serde(default)]
+    description: String,
     #[serde(default = "yes")]
     enabled: bool,
     #[serde(default)]
@@ -158,45 +119,41 @@ pub(super) fn parse(text: &str) -> Result<Typed, Mistake> {
 }
 
 impl TypedIntegration {
-    /// Fetches what is kept elsewhere.
-    pub(super) fn resolve(self, source: &impl Source, guarding: Guarding) -> Result<Draft, Vec<String>> {
+    /// Fetches what is kept elsewhere. Its name is that of its table.
+    pub(super) fn resolve(self, name: &str, source: &impl Source) -> Result<Form, Vec<String>> {
         let mut mistakes = Vec::new();
-        let mut draft = Draft::new(&self.url);
-        draft.password = secret("password", &self.password, source).unwrap_or_else(|mistake| {
-            mistakes.push(mistake);
-            SecretString::from("")
-        });
-        if let Some(path) = &self.ca_file {
-            match source.file(path) {
-                Ok(pem) => draft.roots = Some(pem),
-                Err(error) => mistakes.push(format!("ca_file: {}: {error}", path.display())),
-            }
-        }
-        match self.retry.resolve() {
-            Ok(retry) => draft.retry = retry,
-            Err(error) => mistakes.push(format!("retry: {error}")),
-        }
-        match Guard::new(&self.allow) {
-            Ok(guard) => draft.guard = (guarding == Guarding::Public).then_some(guard),
-            Err(wrong) => mistakes.extend(wrong.iter().map(|error| format!("allow: {error}"))),
-        }
-        draft.field_names = rules(&self.field_names, &self.constants, &mut mistakes);
-        draft.headers = match self.headers {
-            TypedHeaders::List(list) => Headers { list, ..Headers::default() },
-            TypedHeaders::Table(table) => {
-                Headers { pairs: table.into_iter().collect(), ..Headers::default() }
-            }
+        let password =
+            secret("password", &self.password, source).map_err(|mistake| mistakes.push(mistake)).ok();
+        let read = |path: &PathBuf| {
+            let pem =
+                source.file(path).and_then(|pem| String::from_utf8(pem).map_err(|_| "not UTF-8".to_owned()));
+            pem.map_err(|error| format!("ca_file: {}: {error}", path.display()))
         };
-        draft.skip_ssl_verification = self.skip_ssl_verification;
-        draft.username = self.username;
-        draft.content_type = self.content_type;
-        draft.attempt_timeout = self.attempt_timeout.map_or(draft.attempt_timeout, |time| time.0);
-        draft.connect_timeout = self.connect_timeout.map_or(draft.connect_timeout, |time| time.0);
-        draft.http2 = self.http2;
-        draft.concurrency = self.concurrency.unwrap_or(draft.concurrency);
-        draft.rate_per_second = self.rate_per_second;
-        draft.coalesce = self.coalesce;
-        if mistakes.is_empty() { Ok(draft) } else { Err(mistakes) }
+        let ca = self.ca_file.as_ref().map(read).transpose().map_err(|mistake| mistakes.push(mistake)).ok();
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
+        Ok(Form {
+            name: name.to_owned(),
+            description: self.description,
+            url: self.url,
+            skip_ssl_verification: self.skip_ssl_verification,
+            headers: self.headers,
+            username: self.username,
+            password: password.map(Password),
+            content_type: self.content_type,
+            field_names: self.field_names,
+            constants: self.constants,
+            attempt_timeout: self.attempt_timeout,
+            connect_timeout: self.connect_timeout,
+            http2: self.http2,
+            ca: ca.flatten(),
+            allow: self.allow,
+            concurrency: self.concurrency,
+            rate_per_second: self.rate_per_second,
+            coalesce: self.coalesce,
+            retry: self.retry,
+        })
     }
 }
 
@@ -263,43 +220,12 @@ fn secret(name: &str, secret: &Secret, source: &impl Source) -> Result<SecretStr
     }
 }
 
-fn rules(
-    names: &BTreeMap<String, Name>,
-    constants: &BTreeMap<String, toml::Value>,
-    mistakes: &mut Vec<String>,
-) -> Vec<Rule> {
-    let mut rules = Vec::new();
-    for (path, name) in names {
-        match name {
-            Name::Renamed(name) => rules.push(Rule::rename(path, name)),
-            Name::Kept(false) => rules.push(Rule::omit(path)),
-            Name::Kept(true) => {}
-        }
-    }
-    for (name, value) in constants {
-        match serde_json::to_value(value) {
-            Ok(value) => rules.push(Rule::add(name, Json::from(&value))),
-            Err(error) => mistakes.push(format!("constants: {name}: {error}")),
-        }
-    }
-    rules
-}
-
-impl TypedRetry {
-    fn resolve(&self) -> Result<RetryPolicy, delivery::retry::PolicyError> {
-        let delays = self.delays.as_ref().map(|delays| delays.iter().map(|time| time.0).collect());
-        RetryPolicy::new(
-            delays.unwrap_or_else(|| DEFAULT_DELAYS.to_vec()),
-            self.expiry.map_or(DEFAULT_EXPIRY, |time| time.0),
-            self.retry_after_cap.map_or(DEFAULT_RETRY_AFTER_CAP, |time| time.0),
-        )
-    }
-}
-
 impl From<TypedPolicy> for Policy {
     fn from(typed: TypedPolicy) -> Self {
         Self {
+            id: typed.name.clone(),
             name: typed.name,
+            description: typed.description,
             disabled: !typed.enabled,
             alert_types: typed.alert_types,
             severities: typed.severities,
