@@ -56,6 +56,11 @@ pub(crate) async fn certify(mut arguments: Box<Certify>) -> Result<ExitCode, Fai
             let url = target.parts().address.as_str();
             return Err(Failure::cannot_run(format!("error: {url} cannot be reached: {error}")));
         }
+        if let (0, Some((_, Answer::Status { code, .. }))) = (number, answers.first())
+            && !(200..300).contains(code)
+        {
+            return Ok(refuses(*code, arguments.json));
+        }
         let finding = worst(&answers);
         match finding {
             Finding::Passed => passed += 1,
@@ -74,6 +79,22 @@ pub(crate) async fn certify(mut arguments: Box<Certify>) -> Result<ExitCode, Fai
         show::println(&format!("{style}{summary}{style:#}"));
     }
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(NOT_ALL_WELL) })
+}
+
+/// A receiver that does not take a right update cannot be tried: everything would look wrong for the same reason.
+fn refuses(code: u16, as_json: bool) -> ExitCode {
+    let hint = match code {
+        401 | 403 => "; are --username, --password and the header lines what it wants?",
+        404 | 405 | 501 => "; is the URL that of the webhook?",
+        _ => "",
+    };
+    let said = format!("the receiver refuses a right update: {code}{hint}");
+    if as_json {
+        show::println(&json!({ "error": said, "status": code }).to_string());
+    } else {
+        show::println(&format!("{}✗{:#} {said}", show::BAD, show::BAD));
+    }
+    ExitCode::from(NOT_ALL_WELL)
 }
 
 fn tell(name: &str, why: &str, finding: &Finding, as_json: bool) {

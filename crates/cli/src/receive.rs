@@ -58,7 +58,8 @@ pub(crate) async fn receive(arguments: Box<Receive>) -> Result<ExitCode, Failure
     let printer = Printer::start(&queue, manner)
         .map_err(|error| Failure::cannot_run(format!("error: the system gives no thread: {error}")))?;
     earlier.play(&receiver, &queue);
-    run(&receiver, &arguments.script).await;
+    let alone = arguments.captures.record.is_none() && arguments.inspect.is_none();
+    run(&receiver, &arguments.script, &queue, alone).await;
     receiver.close(settings::CLOSING).await;
     // What was under way counts too: the summary, the reports and the exit code tell of the same captures.
     let ended = Ended::of(receiver.log(), &arguments.script);
@@ -98,6 +99,8 @@ pub(crate) struct Ended {
     /// Captures were dropped that may have been what was expected.
     pub(crate) unknown: bool,
     verdicts_count: bool,
+    /// How many requests and events were expected.
+    wanted: (Option<u64>, Option<u64>),
 }
 
 impl Ended {
@@ -117,6 +120,7 @@ impl Ended {
                 && counts.dropped > 0
                 && !(verdicts_count && counts.failed > 0),
             verdicts_count,
+            wanted: (wanted.expect, wanted.expect_events),
         }
     }
 
@@ -141,13 +145,23 @@ impl Ended {
                 summary.push_str(&format!(", {word} {count}"));
             }
         }
+        if failed > 0 && !self.verdicts_count {
+            summary.push_str(" (not counted without --fail-on-verdict)");
+        }
         match self.fulfilled {
             Some(true) => summary.push_str("; all that was expected came"),
             Some(false) if self.unknown => {
                 summary.push_str("; nobody knows whether all that was expected came: captures were dropped");
             }
             Some(false) => {
-                summary.push_str(&format!("; not all that was expected came (events: {})", self.events))
+                summary.push_str("; not all that was expected came");
+                for (wanted, came, what) in
+                    [(self.wanted.0, received, "requests"), (self.wanted.1, self.events, "events")]
+                {
+                    if let Some(wanted) = wanted.filter(|wanted| came < *wanted) {
+                        summary.push_str(&format!(", {came} of {wanted} {what}"));
+                    }
+                }
             }
             None => {}
         }
@@ -171,13 +185,25 @@ fn events(captures: &Captures) -> u64 {
 }
 
 /// Until it is decided, the time is over, or somebody ends it.
-async fn run(receiver: &MockReceiver, wanted: &ScriptArguments) {
+///
+/// `alone` says that nothing but standard output tells what comes: when nobody reads that, there is nobody left.
+async fn run(receiver: &MockReceiver, wanted: &ScriptArguments, queue: &Queue, alone: bool) {
     let limit = wanted.timeout.unwrap_or(FOREVER);
     let expected = wanted.expect.is_some() || wanted.expect_events.is_some();
     let decided = receiver.log().until(limit, |captures| {
         // Events are counted over all captures, which is only done for who asks.
         (expected && Ended::of(captures, wanted).is_decided()).then_some(())
     });
+    tokio::pin!(decided);
+    tokio::select! {
+        _ = &mut decided => return,
+        () = stopped() => return,
+        () = queue.lost() => {}
+    }
+    anstream::eprintln!("standard output cannot be written any more");
+    if alone && !expected {
+        return;
+    }
     tokio::select! {
         _ = decided => {}
         () = stopped() => {}

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
@@ -16,10 +17,20 @@ pub(crate) const FAINT: Style = Style::new().dimmed();
 /// How many findings of one check are shown; `--json` has them all.
 pub(crate) const MAX_PROBLEMS: usize = 6;
 
-/// A line on standard output. Nobody reads on after a closed pipe, which is no reason to stop working.
+/// Whether a line was lost, because nobody reads standard output any more or it cannot be written.
+static LOST: AtomicBool = AtomicBool::new(false);
+
+/// A line on standard output. That nobody reads on is no reason to stop working; [`is_lost`] tells.
 pub(crate) fn println(line: &str) {
     use std::io::Write;
-    let _ = writeln!(anstream::stdout().lock(), "{line}");
+    if writeln!(anstream::stdout().lock(), "{line}").is_err() {
+        LOST.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Whether what was printed last went nowhere.
+pub(crate) fn is_lost() -> bool {
+    LOST.load(Ordering::Relaxed)
 }
 
 /// Whether a person looks at standard output.

@@ -217,6 +217,12 @@ fn body(request: &Request) -> Finding {
 }
 
 fn content_type(request: &Request, expected: &str) -> Finding {
+    // RFC 9110, section 15.5.16: a coding that is not read here is refused as a media type is.
+    if let Some(coding) =
+        request.header("content-encoding").filter(|coding| !coding.eq_ignore_ascii_case("identity"))
+    {
+        return Finding::failed("Content-Encoding", "none: a body is read as it came", coding);
+    }
     let Some(came) = request.header("content-type") else {
         return Finding::failed("Content-Type", expected, "none");
     };

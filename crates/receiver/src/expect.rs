@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::capture::{Capture, Captures};
+use crate::capture::{Capture, Captures, Counts};
 use crate::verdict::Subject;
 use crate::wire;
 
@@ -70,7 +70,9 @@ pub struct Expectation {
 }
 
 /// An expectation that was not met, or of which nobody knows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// `Debug` says the same as `Display`: a test that unwraps it, or gives it back, prints it so.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Unmet {
     /// What was expected, in words.
     pub expected: String,
@@ -79,8 +81,16 @@ pub struct Unmet {
     /// How many captures were dropped before they could be looked at: if there are any, nobody knows whether one of them
     /// would have met the expectation.
     pub dropped: u64,
+    /// How many requests came in all.
+    pub received: u64,
     /// The requests that came nearest, each with how it misses.
     pub misses: Vec<String>,
+}
+
+impl fmt::Debug for Unmet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl Unmet {
@@ -102,7 +112,20 @@ impl fmt::Display for Unmet {
                 self.expected, self.dropped, self.met
             )?;
         } else {
-            write!(f, "expected {}, but there were {}", self.expected, self.met)?;
+            match (self.received, self.met) {
+                (0, _) => write!(f, "expected {}, but nothing came", self.expected)?,
+                (_, 0) => write!(
+                    f,
+                    "expected {}, but none of the {} that came is one",
+                    self.expected, self.received
+                )?,
+                (_, met) => write!(
+                    f,
+                    "expected {}, but there {} {met}",
+                    self.expected,
+                    if met == 1 { "was" } else { "were" }
+                )?,
+            }
         }
         if !self.misses.is_empty() {
             write!(f, "; nearest:")?;
@@ -255,7 +278,8 @@ impl Expectation {
     /// Decides by what is there.
     fn conclude(&self) -> Result<Vec<Arc<Capture>>, Unmet> {
         let matching = self.matching();
-        let (met, dropped) = (matching.len() as u64, self.captures.counts().dropped);
+        let Counts { dropped, received, .. } = self.captures.counts();
+        let met = matching.len() as u64;
         let too_many = self.times.most.is_some_and(|most| met > most);
         let bounded = self.times.most.is_some();
         // What was dropped may have fitted: it can fill what is missing, or break a bound that seems kept.
@@ -264,7 +288,8 @@ impl Expectation {
             return Ok(matching);
         }
         let dropped = if unknown { dropped } else { 0 };
-        Err(Unmet { expected: self.to_string(), met, dropped, misses: self.nearest(met < self.times.least) })
+        let misses = self.nearest(met < self.times.least);
+        Err(Unmet { expected: self.to_string(), met, dropped, received, misses })
     }
 
     /// Those that miss by the least, earliest first.
@@ -286,7 +311,8 @@ impl Expectation {
 
 impl fmt::Display for Expectation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} requests", self.times)?;
+        let one = self.times.most == Some(1) && self.times.least == 1;
+        write!(f, "{} {}", self.times, if one { "request" } else { "requests" })?;
         for (at, (words, _)) in self.conditions.iter().enumerate() {
             write!(f, "{}{words}", if at == 0 { " with " } else { " and " })?;
         }

@@ -8,7 +8,6 @@ mod filter;
 mod guard;
 mod page;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,19 +42,13 @@ pub const MAX_LISTED: usize = 1_000;
 struct Shown {
     captures: Captures,
     desk: Arc<Desk>,
-    /// Where the receiver listens: scheme and authority.
+    /// The receiver's URL, to point a sender at.
     receiver: String,
 }
 
 /// Answers until it is dropped.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    captures: Captures,
-    desk: Arc<Desk>,
-    receiver: (bool, SocketAddr),
-) {
-    let scheme = if receiver.0 { "https" } else { "http" };
-    let shown = Shown { captures, desk, receiver: format!("{scheme}://{}", receiver.1) };
+pub(crate) async fn serve(listener: TcpListener, captures: Captures, desk: Arc<Desk>, receiver: String) {
+    let shown = Shown { captures, desk, receiver };
     let routes: Router = guard::around(page::routes().merge(api::routes(Arc::new(shown))));
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut tasks = Tasks::default();

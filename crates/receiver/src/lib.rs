@@ -58,7 +58,7 @@
 //! let none = receiver.expect(1).event("1").within(Duration::from_millis(10)).blocking();
 //! assert_eq!(
 //!     none.unwrap_err().to_string(),
-//!     "expected 1 requests with event \"1\" within 0.01 s, but there were 0"
+//!     "expected 1 request with event \"1\" within 0.01 s, but nothing came"
 //! );
 //! # Ok::<(), receiver::mock::StartError>(())
 //! ```

@@ -70,8 +70,7 @@ impl MockReceiver {
     /// Its URL, to point a sender at: with the path that is required, or `/`.
     #[must_use]
     pub fn url(&self) -> String {
-        let scheme = if self.secure { "https" } else { "http" };
-        format!("{scheme}://{}{}", self.address, self.path)
+        url(self.secure, self.address, &self.path)
     }
 
     /// The URL of its inspector, if it has one.
@@ -166,6 +165,11 @@ impl MockReceiver {
     pub fn adopt(&self, capture: Capture) {
         self.desk.adopt(capture);
     }
+}
+
+fn url(secure: bool, address: SocketAddr, path: &str) -> String {
+    let scheme = if secure { "https" } else { "http" };
+    format!("{scheme}://{address}{path}")
 }
 
 // The Rust in the README is compiled and run with the documentation's own examples.

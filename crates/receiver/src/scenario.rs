@@ -175,6 +175,9 @@ impl Scenario {
         if typed.strict {
             settings.push(Setting::Strictness(Strictness::Strict));
         }
+        if typed.username.as_deref().is_some_and(|username| username.contains(':')) {
+            wrong(0, "username: a colon in it would end it (RFC 7617, section 2)".to_owned());
+        }
         if typed.username.is_some() || typed.password.is_some() {
             settings.push(Setting::Credentials { username: typed.username, password: typed.password });
         }

@@ -3,6 +3,7 @@
 //!
 //! A change is checked, written with its entry in the audit log in one commit, and then put to work, one after the other.
 
+mod checks;
 mod records;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -292,7 +293,7 @@ impl Book {
         (what, who): (&str, &str),
     ) -> Result<(), Refused> {
         let policy = Policy { id: id.to_owned(), ..policy };
-        check_policy(state, &policy)?;
+        checks::policy(state, &policy)?;
         let audit = self.audit(what, id, &policy.name, who);
         self.write(state, vec![records::policy(&policy)], audit).await?;
         state.policies.insert(id.to_owned(), policy);
@@ -300,7 +301,7 @@ impl Book {
     }
 
     fn check(&self, state: &State, id: &str, form: &Form) -> Result<(), Refused> {
-        let mut mistakes = text_mistakes(&form.name, &form.description);
+        let mut mistakes = checks::texts(&form.name, &form.description);
         let named = |(other, known): (&String, &Form)| other != id && known.name == form.name;
         if state.file.forms.iter().chain(&state.stored).any(named) {
             mistakes.push(format!("name: there is an integration {:?} already", form.name));
@@ -361,38 +362,6 @@ fn stored_policy<'a>(state: &'a State, id: &str) -> Result<&'a Policy, Refused> 
         return Err(Refused::InFile(id.to_owned()));
     }
     state.policies.get(id).ok_or_else(|| Refused::Unknown { what: "response policy", id: id.to_owned() })
-}
-
-fn text_mistakes(name: &str, description: &str) -> Vec<String> {
-    let mut mistakes = Vec::new();
-    if name.trim().is_empty() {
-        mistakes.push("name: it is needed, to know this one by".to_owned());
-    }
-    if name.len() > MAX_NAME || name.contains(['/', '\n', '\r', '\0']) {
-        mistakes.push(format!("name: it has at most {MAX_NAME} bytes, no slash and no line break"));
-    }
-    if description.len() > MAX_DESCRIPTION {
-        mistakes.push(format!("description: it is longer than {MAX_DESCRIPTION} bytes"));
-    }
-    mistakes
-}
-
-fn check_policy(state: &State, policy: &Policy) -> Result<(), Refused> {
-    let mut mistakes = text_mistakes(&policy.name, &policy.description);
-    let known = |id: &&String| !state.stored.contains_key(*id) && !state.file.forms.contains_key(*id);
-    for missing in policy.integrations.iter().filter(known) {
-        mistakes.push(format!("integrations: there is no integration {missing:?}"));
-    }
-    for (field, values, allowed) in [
-        ("alert types", &policy.alert_types, &["all", "start", "ongoing", "end"][..]),
-        ("severities", &policy.severities, &["all", "low", "medium", "high"]),
-        ("track by", &policy.track_by, &["all", "dstip", "flowsrcname", "input", "output", "srcip", "tag"]),
-    ] {
-        for wrong in values.iter().filter(|value| !allowed.contains(&value.as_str())) {
-            mistakes.push(format!("{field}: {wrong:?} is none of {}", allowed.join(", ")));
-        }
-    }
-    if mistakes.is_empty() { Ok(()) } else { Err(Refused::Invalid(mistakes)) }
 }
 
 fn view(state: &State, guarding: Guarding) -> View {

@@ -150,13 +150,13 @@ pub(crate) struct CaptureArguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
     /// Show the captures of such a file as they were, before those that come
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["expect", "expect_events"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["expect", "expect_events"], group = "earlier")]
     pub(crate) open: Option<PathBuf>,
     /// Check the requests of such a file anew, as though they came now, before those that come
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "earlier")]
     pub(crate) replay_from: Option<PathBuf>,
     /// Print what was opened or replayed as curl commands, HAR or JSON lines, secrets masked, and end
-    #[arg(long, value_name = "AS")]
+    #[arg(long, value_name = "AS", requires = "earlier")]
     pub(crate) export: Option<Export>,
     /// How many captures are kept in memory; the oldest go first, and are counted
     #[arg(long, value_name = "COUNT", default_value_t = receiver::capture::MAX_CAPTURES)]

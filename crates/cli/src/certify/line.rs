@@ -10,7 +10,7 @@ use http::HeaderMap;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::ClientConfig;
+use tokio_rustls::rustls::{self, ClientConfig};
 
 use crate::clock;
 
@@ -66,7 +66,7 @@ pub(super) async fn send(target: &Target, request: &Request) -> Answer {
     let began = clock::wall();
     let mut stream = match tokio::time::timeout(parts.connect_timeout, connect(target)).await {
         Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return Answer::Unreachable(error.to_string()),
+        Ok(Err(error)) => return Answer::Unreachable(unreachable(&error)),
         Err(_) => return Answer::Unreachable("no connection in time".to_owned()),
     };
     match tokio::time::timeout(parts.attempt_timeout, exchange(&mut *stream, target, request)).await {
@@ -75,6 +75,18 @@ pub(super) async fn send(target: &Target, request: &Request) -> Answer {
         }
         Ok(Err(error)) => Answer::Closed(error.to_string()),
         Err(_) => Answer::Nothing,
+    }
+}
+
+fn unreachable(error: &io::Error) -> String {
+    let of_tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match of_tls {
+        Some(rustls::Error::InvalidCertificate(_)) => {
+            format!(
+                "{error}; trust its authority with --ca-file, or leave it unchecked with --skip-ssl-verification"
+            )
+        }
+        _ => error.to_string(),
     }
 }
 

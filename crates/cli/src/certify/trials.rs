@@ -290,12 +290,12 @@ fn bodies(make: &mut Maker<'_>) -> Result<Vec<Trial>, String> {
         ),
         trial(
             "an empty body",
-            "the same",
+            "what holds no update was not taken in; 5xx would be sent again",
             vec![(make.with_body(Vec::new()), Wanted::Refused(&[400, 422, 411]))],
         ),
         trial(
             "JSON that is no update",
-            "the same",
+            "what holds no update was not taken in; 5xx would be sent again",
             vec![(make.with_body(b"[1,2]".to_vec()), Wanted::BetterRefused(&[422, 400]))],
         ),
         trial(

@@ -55,13 +55,17 @@ pub(super) fn explain(typed: &str) -> (Vec<String>, bool) {
     (lines, read.is_ok())
 }
 
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 fn steps(token: &str, lines: &mut Vec<String>) {
     let decoded = KINDS.iter().find_map(|(kind, engine)| Some((kind, engine.decode(token).ok()?)));
     let Some((kind, bytes)) = decoded else {
         lines.push(format!("encoded part   {} characters that are not base64", token.chars().count()));
         return;
     };
-    lines.push(format!("encoded part   {} characters of base64, {kind}", token.len()));
+    lines.push(format!("encoded part   {} of base64, {kind}", count(token.len(), "character")));
     let charset = match std::str::from_utf8(&bytes) {
         Ok(text) if text.is_ascii() => "ASCII",
         Ok(_) => {
@@ -69,21 +73,22 @@ fn steps(token: &str, lines: &mut Vec<String>) {
         }
         Err(_) => "not UTF-8, perhaps ISO 8859-1, which senders used before RFC 7617",
     };
-    lines.push(format!("decoded        {} bytes, {charset}", bytes.len()));
+    lines.push(format!("decoded        {}, {charset}", count(bytes.len(), "byte")));
     let text = String::from_utf8_lossy(&bytes);
     let Some((username, password)) = text.split_once(':') else {
         lines.push("colon          none, so that nothing tells user name and password apart".to_owned());
         return;
     };
     lines.push(format!("colon          the first is character {}", username.chars().count() + 1));
-    lines.push(format!("user name      {:?}", show::printable(username)));
+    lines.push(format!("user name      \"{}\"", show::printable(username)));
     let more = password.matches(':').count();
     let further = match more {
         0 => String::new(),
         1 => ", a further colon among them, which belongs to it".to_owned(),
         _ => format!(", {more} further colons among them, which belong to it"),
     };
-    lines.push(format!("password       {} characters, not shown{further}", password.chars().count()));
+    lines
+        .push(format!("password       {}, not shown{further}", count(password.chars().count(), "character")));
     if text.chars().any(char::is_control) {
         lines.push(
             "control        there is a control character, which RFC 7617, section 2 forbids".to_owned(),

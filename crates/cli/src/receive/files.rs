@@ -102,7 +102,7 @@ impl Recorder {
     /// The file holds secrets, so that it can be replayed: only its owner can read it.
     pub(super) fn open(path: &Path) -> Result<Self, Failure> {
         let file = Self::appending(path)
-            .map_err(|error| Failure::cannot_run(format!("error: {}: {error}", path.display())))?;
+            .map_err(|error| Failure::wrong_input(format!("error: --record: {}: {error}", path.display())))?;
         Ok(Self { path: path.to_owned(), file: Mutex::new(Some(file)) })
     }
 
@@ -201,7 +201,10 @@ pub(super) fn how_to_trust(receiver: &MockReceiver, arguments: &TlsArguments) ->
 
 /// A file that appears whole or not at all: whoever waits for it never reads a part.
 pub(super) fn write_whole(path: &Path, text: &str) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::cannot_run(format!("error: {}: {error}", path.display()));
+    // The error would name the file that is written first.
+    let failed = |error: std::io::Error| {
+        Failure::wrong_input(format!("error: {}: cannot be written: {}", path.display(), error.kind()))
+    };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)?;

@@ -65,7 +65,8 @@ fn problems(capture: &Capture) {
 
 fn what(capture: &Capture) -> String {
     let Some(request) = capture.request() else { return capture.summary() };
-    let update = match &capture.event {
+    let named = |event: &&receiver::capture::Event| event.id.is_some() || event.alerttype.is_some();
+    let update = match capture.event.as_ref().filter(named) {
         Some(event) => show::event(
             event.alerttype.as_deref().unwrap_or_default(),
             event.id.as_deref().unwrap_or_default(),

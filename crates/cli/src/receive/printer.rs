@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use receiver::Capture;
 use receiver::capture::record::{Detail, Record, Secrets};
 use serde_json::json;
+use tokio::sync::Notify;
 
 use super::print;
 use crate::show;
@@ -36,6 +37,7 @@ pub(super) struct Queue(Arc<Shared>);
 struct Shared {
     waiting: Mutex<Waiting>,
     changed: Condvar,
+    lost: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -50,6 +52,11 @@ struct Waiting {
 impl Queue {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Until it turned out that nobody reads what is printed.
+    pub(super) async fn lost(&self) {
+        self.0.lost.notified().await;
     }
 
     /// Adds a capture, if there is room. Does not block.
@@ -110,12 +117,17 @@ impl Printer {
         let queue = queue.clone();
         let source = queue.clone();
         let print = move || {
+            let mut told = false;
             while let Some((capture, left_out)) = source.pop() {
                 if let Some(capture) = capture {
                     shown(&capture, manner);
                 }
                 if left_out > 0 {
                     not_shown(left_out, manner);
+                }
+                if show::is_lost() && !told {
+                    told = true;
+                    source.0.lost.notify_one();
                 }
             }
         };

@@ -20,10 +20,18 @@ const NOWHERE: &str = "127.0.0.1:0";
 
 pub(super) fn builder(arguments: &Receive) -> Result<Builder, Failure> {
     let mut builder = MockReceiver::builder()
-        .listen(if arguments.captures.export.is_some() { NOWHERE } else { &arguments.listen })
+        .listen(&if arguments.captures.export.is_some() {
+            NOWHERE.to_owned()
+        } else {
+            address(&arguments.listen)
+        })
         .keep(arguments.captures.keep);
-    if let Some(address) = &arguments.inspect {
-        builder = builder.inspect(address);
+    if let Some(inspect) = &arguments.inspect {
+        builder = builder.inspect(&address(inspect));
+    }
+    // Before the scenario's: the first rule that strikes decides, and flags come on top.
+    for rule in &arguments.faults.fault {
+        builder = builder.fault(rule.clone());
     }
     if let Some(path) = &arguments.scenario {
         let text = String::from_utf8(read(path)?)
@@ -37,16 +45,23 @@ pub(super) fn builder(arguments: &Receive) -> Result<Builder, Failure> {
         builder = scenario.map_err(shown)?.apply(builder);
     }
     builder = checks(builder, &arguments.checks)?;
-    for rule in &arguments.faults.fault {
-        builder = builder.fault(rule.clone());
-    }
     if let Some(seed) = arguments.faults.seed {
         builder = builder.seed(seed);
     }
     tls(builder, &arguments.tls)
 }
 
+/// A port alone, or after a colon, is one of this machine's own.
+fn address(text: &str) -> String {
+    let port = text.strip_prefix(':').unwrap_or(text);
+    if port.parse::<u16>().is_ok() { format!("127.0.0.1:{port}") } else { text.to_owned() }
+}
+
 fn checks(mut builder: Builder, arguments: &CheckArguments) -> Result<Builder, Failure> {
+    if arguments.username.as_deref().is_some_and(|username| username.contains(':')) {
+        let why = "error: --username: a colon in it would end it, so that nobody could send it (RFC 7617, section 2)";
+        return Err(Failure::wrong_input(why));
+    }
     if arguments.username.is_some() || arguments.password.is_some() {
         builder.checks().require_credentials(arguments.username.as_deref(), arguments.password.as_deref());
     }

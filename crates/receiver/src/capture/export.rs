@@ -1,10 +1,13 @@
 //! Captures for other tools: a curl command, or HAR 1.2, which browsers and proxies read.
 
+use http::header::CONTENT_LENGTH;
+use http::{Method, Version};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Capture;
 use super::record::{Detail, Record, Secrets};
+use crate::wire;
 
 /// Header fields that frame the message or belong to the connection, which curl makes itself.
 const MADE_BY_CURL: &[&str] = &["host", "content-length", "transfer-encoding", "connection"];
@@ -18,12 +21,23 @@ const MAX_ARGUMENT: usize = 100 * 1024;
 
 /// The shell command that sends the request again, to `authority` (host and port). `None` if it was no request.
 ///
-/// Secrets are masked, so that the command can be pasted into a ticket.
+/// A secret is a variable of the shell, which asks for it: so the command can be pasted into a ticket.
 #[must_use]
 pub fn curl(capture: &Capture, authority: &str) -> Option<String> {
     let request = capture.request()?;
     let record = Record::of(capture, Secrets::Masked, Detail::Plain);
-    let mut command = vec!["curl".to_owned(), "--request".to_owned(), quoted(request.method.as_str())];
+    let mut command = vec!["curl".to_owned()];
+    if request.method == Method::HEAD {
+        command.push("--head".to_owned());
+    } else {
+        command.extend(["--request".to_owned(), quoted(request.method.as_str())]);
+    }
+    match (request.version, record.secure) {
+        (Version::HTTP_2, false) => command.push("--http2-prior-knowledge".to_owned()),
+        (Version::HTTP_2, true) => command.push("--http2".to_owned()),
+        (Version::HTTP_10, _) => command.push("--http1.0".to_owned()),
+        _ => command.push("--http1.1".to_owned()),
+    }
     if request.target.contains(['[', ']', '{', '}']) {
         command.push("--globoff".to_owned());
     }
@@ -31,27 +45,51 @@ pub fn curl(capture: &Capture, authority: &str) -> Option<String> {
         command.push("--path-as-is".to_owned());
     }
     let scheme = if record.secure { "https" } else { "http" };
-    command.push(quoted(&format!("{scheme}://{authority}{}", request.target)));
+    let origin_form = request.target.starts_with('/');
+    let path = if origin_form { &request.target } else { "/" };
+    if !origin_form {
+        command.extend(["--request-target".to_owned(), quoted(&request.target)]);
+    }
+    command.push(quoted(&format!("{scheme}://{authority}{path}")));
     for name in ADDED_BY_CURL {
         if !request.headers.contains_key(*name) {
             command.extend(["--header".to_owned(), quoted(&format!("{name}:"))]);
         }
     }
     for (name, value) in &record.headers {
-        if !MADE_BY_CURL.contains(&name.to_ascii_lowercase().as_str()) {
-            // An empty value is written with a semicolon; with a colon curl leaves the field out.
-            let line = if value.is_empty() { format!("{name};") } else { format!("{name}: {value}") };
-            command.extend(["--header".to_owned(), quoted(&line)]);
+        let lower = name.to_ascii_lowercase();
+        let own = match lower.as_str() {
+            "host" => value != authority,
+            "transfer-encoding" => value.eq_ignore_ascii_case("chunked"),
+            other => !MADE_BY_CURL.contains(&other),
+        };
+        if own {
+            command.extend(["--header".to_owned(), header(name, value)]);
         }
     }
     match (&record.body, &record.body_base64) {
         (Some(body), _) if !is_typable(body) => return Some(piped(&command, &base64_of(body.as_bytes()))),
-        (Some(body), _) if !body.is_empty() => command.extend(["--data-raw".to_owned(), quoted(body)]),
+        (Some(body), _) if !body.is_empty() || request.headers.contains_key(CONTENT_LENGTH) => {
+            command.extend(["--data-raw".to_owned(), quoted(body)])
+        }
         (None, Some(encoded)) => return Some(piped(&command, encoded)),
         (None, None) => command.push("# its body did not come whole".to_owned()),
         (Some(_), _) => {}
     }
     Some(command.join(" "))
+}
+
+/// A header line as a word. A secret is to be filled in: the shell asks for the variable that is named after the field.
+fn header(name: &str, value: &str) -> String {
+    if wire::is_secret(name) {
+        let variable: String = name
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' })
+            .collect();
+        return format!("\"{name}: ${{{variable}:?}}\"");
+    }
+    // An empty value is written with a semicolon; with a colon curl leaves the field out.
+    quoted(&if value.is_empty() { format!("{name};") } else { format!("{name}: {value}") })
 }
 
 /// Whether a text can stand in a command that a terminal shows: short, and without characters that control it.

@@ -99,6 +99,13 @@ fn credentials_are_told_apart_without_the_password() {
 }
 
 #[test]
+fn a_body_that_is_coded_is_refused_for_its_coding() {
+    let coded = request(SAMPLE, &[JSON, ("content-encoding", "gzip")]);
+    let expected = "content-type: Content-Encoding: expected none: a body is read as it came, got gzip";
+    assert_eq!(failures(&coded, &Checks::default()), [expected]);
+}
+
+#[test]
 fn the_content_type_stands_once() {
     let twice = request(SAMPLE, &[JSON, ("content-type", "text/plain")]);
     let problem = "more than one, of which receivers take either";

@@ -70,9 +70,11 @@ impl Rule {
     pub fn from_pairs(pairs: &Pairs) -> Result<Self, RuleError> {
         let mut left = pairs.clone();
         let mut rule = Self {
-            path: left.remove("path"),
+            path: left
+                .remove("path")
+                .map(|path| if path.starts_with('/') { path } else { format!("/{path}") }),
             event: left.remove("event"),
-            alerttype: left.remove("alerttype"),
+            alerttype: take(&mut left, "alerttype", alerttype)?,
             nth: count(&mut left, "nth")?,
             every: count(&mut left, "every")?,
             first: count(&mut left, "first")?,
@@ -230,6 +232,13 @@ fn probability(pairs: &mut Pairs) -> Result<Option<f64>, RuleError> {
         Ok(probability) if (0.0..=1.0).contains(&probability) => Ok(probability),
         _ => Err(format!("{value:?} is no number from 0 to 1")),
     })
+}
+
+fn alerttype(value: &str) -> Result<String, String> {
+    match value {
+        "start" | "ongoing" | "end" => Ok(value.to_owned()),
+        _ => Err(format!("{value:?} is none of start, ongoing, end")),
+    }
 }
 
 fn per(pairs: &mut Pairs) -> Result<Per, RuleError> {

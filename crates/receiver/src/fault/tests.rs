@@ -102,6 +102,7 @@ fn a_rule_that_cannot_be_says_why() {
         ("reset,retry-after=2", "retry-after: it goes with status"),
         ("status=503,first=0", "first: \"0\" is no number from 1 on"),
         ("status=503,probability=2", "probability: \"2\" is no number from 0 to 1"),
+        ("status=503,alerttype=strat", "alerttype: \"strat\" is none of start, ongoing, end"),
         ("status=503,per=day", "per: \"day\" is none of event, run"),
         ("redirect=", "redirect: it wants a URL"),
         ("redirect=/,status=304", "redirect: 304 redirects nowhere; take 301, 302, 303, 307 or 308"),

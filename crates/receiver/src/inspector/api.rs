@@ -165,7 +165,8 @@ fn file(name: &str, body: String) -> Response {
 }
 
 fn authority(shown: &Shown) -> &str {
-    shown.receiver.split_once("://").map_or("", |(_, authority)| authority)
+    let after = shown.receiver.split_once("://").map_or("", |(_, after)| after);
+    after.split('/').next().unwrap_or_default()
 }
 
 async fn har(State(shown): Shared, number: Number) -> Result<Response, Problem> {
@@ -292,6 +293,9 @@ struct Rules {
     rules: Vec<Written>,
     #[serde(default)]
     seed: Option<u64>,
+    /// What was got may be put back: this says the same as the rules.
+    #[serde(default, rename = "lines")]
+    _lines: serde::de::IgnoredAny,
 }
 
 /// A rule as a text, or as its pairs.

@@ -308,7 +308,8 @@ impl Builder {
             (listeners.address, listeners.inspector.as_ref().map(|(_, address)| *address));
         let secure = self.tls.is_some();
         let acceptor = self.tls.map(|identity| identity.acceptor());
-        let served = Served { acceptor, desk: Arc::clone(&desk), captures: captures.clone(), address };
+        let url = super::url(secure, address, &path);
+        let served = Served { acceptor, desk: Arc::clone(&desk), captures: captures.clone(), url };
         let running = run(listeners, served).map_err(|error| StartError { listen: self.listen, error })?;
         let (ca, client) = (self.ca, self.client);
         Ok(MockReceiver { address, path, secure, ca, client, captures, desk, inspector, _running: running })
@@ -352,14 +353,13 @@ struct Served {
     acceptor: Option<TlsAcceptor>,
     desk: Arc<Desk>,
     captures: Captures,
-    address: SocketAddr,
+    url: String,
 }
 
 impl Served {
     fn run(self, listener: TcpListener, inspector: Option<TcpListener>, tasks: &mut Tasks) {
         if let Some(inspector) = inspector {
-            let receiver = (self.acceptor.is_some(), self.address);
-            tasks.run(inspector::serve(inspector, self.captures, Arc::clone(&self.desk), receiver));
+            tasks.run(inspector::serve(inspector, self.captures, Arc::clone(&self.desk), self.url));
         }
         tasks.run(server::serve(listener, self.acceptor, self.desk));
     }

@@ -42,12 +42,13 @@ async fn what_is_not_met_tells_the_nearest_misses() {
     let unmet = receiver.expect(1).alerttype("start").verified().within(SOON).await.unwrap_err();
     assert_eq!(
         unmet.to_string(),
-        "expected 1 requests with alert type \"start\" and verified within 0.05 s, but there were 0; nearest:\n  \
+        "expected 1 request with alert type \"start\" and verified within 0.05 s, but none of the 2 that came is one; nearest:\n  \
          #1 POST / start a: failed on content-type\n  \
          #2 POST / end a: alert type is \"end\"; failed on sequence"
     );
     let unmet = receiver.expect(0).path("/").within(SOON).await.unwrap_err();
     assert_eq!(unmet.to_string(), "expected 0 requests with path \"/\" within 0.05 s, but there were 2");
+    assert_eq!(format!("{unmet:?}"), unmet.to_string(), "a test that unwraps it prints it");
     assert!(receiver.expect(0).path("/none").within(SOON).await.is_ok());
     let hidden = receiver.expect(1).header("Authorization", "Basic dTpw").within(SOON).await.unwrap_err();
     assert!(

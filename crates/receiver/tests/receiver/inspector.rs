@@ -82,7 +82,7 @@ async fn captures_are_listed_by_what_is_asked_for() {
     assert!(one.contains("Basic ***") && !one.contains("dTpwNHNz"), "secrets are masked: {one}");
     assert_eq!(json_of(&receiver, "GET /api/captures/9", "").await.0, 404);
     let (_, curl) = asked(&receiver, "GET /api/captures/1/curl", "host: localhost\r\n", "").await;
-    assert!(curl.starts_with("curl --request 'POST' 'http://127.0.0.1:"), "{curl}");
+    assert!(curl.starts_with("curl --request 'POST' --http1.1 'http://127.0.0.1:"), "{curl}");
     let (_, har) = json_of(&receiver, "GET /api/export/har?event=a", "").await;
     assert_eq!(har["log"]["entries"].as_array().unwrap().len(), 2);
     let (_, events) = json_of(&receiver, "GET /api/events", "").await;

@@ -42,7 +42,9 @@ fn capture(body: &[u8]) -> Capture {
 
 /// What a shell makes of the command's words, with `curl` a function that prints them.
 fn words(command: &str) -> Vec<String> {
-    let script = format!("curl() {{ for word; do printf '%s\\036' \"$word\"; done; }}\n{command}");
+    let script = format!(
+        "AUTHORIZATION='Basic filled-in'\ncurl() {{ for word; do printf '%s\\036' \"$word\"; done; }}\n{command}"
+    );
     let output = Command::new("sh").arg("-c").arg(script).output().unwrap();
     String::from_utf8(output.stdout).unwrap().split_terminator('\u{1e}').map(str::to_owned).collect()
 }
@@ -56,6 +58,7 @@ fn a_shell_reads_the_command_as_the_request_was() {
         [
             "--request",
             "POST",
+            "--http1.1",
             "http://127.0.0.1:1/hook?a=b&c",
             "--header",
             "Accept:",
@@ -66,7 +69,7 @@ fn a_shell_reads_the_command_as_the_request_was() {
             "--header",
             "x-note: it's $HOME",
             "--header",
-            "authorization: Basic ***",
+            "authorization: Basic filled-in",
             "--data-raw",
             body,
         ]
@@ -96,6 +99,28 @@ fn what_was_odd_about_a_request_is_odd_in_its_command() {
     let Arrival::Request(request) = &mut odd.arrival else { unreachable!() };
     request.body = Body::TooLarge { limit: 1 };
     assert!(curl(&odd, "127.0.0.1:1").unwrap().ends_with("# its body did not come whole"));
+    let Arrival::Request(request) = &mut odd.arrival else { unreachable!() };
+    (request.method, request.version, request.target) = (Method::HEAD, Version::HTTP_2, "*".to_owned());
+    request.body = Body::Whole(bytes::Bytes::new());
+    for (name, value) in
+        [("host", "other.example"), ("content-length", "0"), ("transfer-encoding", "chunked")]
+    {
+        request.headers.insert(name, value.parse().unwrap());
+    }
+    let words = self::words(&curl(&odd, "127.0.0.1:1").unwrap());
+    for wanted in [
+        "--head",
+        "--http2",
+        "--request-target",
+        "*",
+        "https://127.0.0.1:1/",
+        "host: other.example",
+        "transfer-encoding: chunked",
+        "--data-raw",
+        "",
+    ] {
+        assert!(words.iter().any(|word| word == wanted), "{wanted}: {words:?}");
+    }
 }
 
 #[test]

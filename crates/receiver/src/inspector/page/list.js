@@ -57,7 +57,7 @@ export function captureRow(capture) {
   );
   const what = capture.event || capture.alerttype ? `${capture.alerttype ?? ""} ${capture.event ?? ""}` : summary(capture);
   const second = element("p", "", element("span", "grow id", plain(what).slice(0, 200)));
-  if (capture.kind === "request") second.append(element("span", "faint mono", plain(capture.method)));
+  if (capture.kind === "request" && what !== summary(capture)) second.append(element("span", "faint mono", plain(capture.method)));
   if (capture.fault) second.append(element("span", "odd", "fault"));
   const row = element("div", `row ${verdict}`, first, second);
   row.title = plain(summary(capture)).slice(0, 300);
@@ -77,12 +77,14 @@ export function inView(updates, selected) {
 // One event as a row: its life from start to end, each update a chip. Chips are no buttons: a row of a list box holds
 // none. The arrow keys go from one to the next.
 export function eventRow(group, selected) {
-  const verdict = group.updates.some((update) => judged(update) === "failed") ? "failed" : "passed";
+  const words = new Set(group.updates.map(judged));
+  const verdict = ["failed", "noted", "passed", "other"].find((word) => words.has(word));
+  const what = group.id === null ? "capture" : "update";
   const first = element(
     "p", "",
     element("span", "grow id", plain(group.id ?? "(no event)").slice(0, 200)),
-    element("span", "faint", group.updates.length === 1 ? "1 update" : `${group.updates.length} updates`),
-    element("span", "word", verdict === "failed" ? WORDS.failed : WORDS.passed),
+    element("span", "faint", group.updates.length === 1 ? `1 ${what}` : `${group.updates.length} ${what}s`),
+    element("span", "word", WORDS[verdict]),
   );
   const second = element("p", "");
   const [before, shown] = inView(group.updates, selected);
