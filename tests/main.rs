@@ -13,4 +13,5 @@ mod receive;
 mod serve;
 mod server;
 mod tls;
+mod vendor;
 mod wire;

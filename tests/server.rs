@@ -16,7 +16,7 @@ pub(crate) struct Server {
     pub(crate) child: Child,
     pub(crate) url: String,
     pub(crate) folder: TempDir,
-    flags: Vec<String>,
+    pub(crate) flags: Vec<String>,
     agent: ureq::Agent,
 }
 
@@ -37,6 +37,16 @@ impl Server {
 
     pub(crate) fn get(&self, path: &str) -> (u16, Value) {
         block_in_place(|| read(self.agent.get(format!("{}{path}", self.url)).call()))
+    }
+
+    /// Asks with a body of JSON, or without one.
+    pub(crate) fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
+        block_in_place(|| {
+            let request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.url));
+            let request = request.header("content-type", "application/json");
+            let text = body.map(Value::to_string).unwrap_or_default();
+            read(self.agent.run(request.body(text).unwrap()))
+        })
     }
 
     pub(crate) fn post(&self, body: &str, headers: &[(&str, &str)]) -> (u16, Value) {

@@ -295,7 +295,8 @@ fn steady(block: &str) -> Vec<String> {
             let alike = words.iter().enumerate().map(|(at, word)| {
                 let mixed = word.contains(|c: char| c.is_ascii_digit())
                     && word.contains(|c: char| !c.is_ascii_digit() && c != ',' && c != '.');
-                let timed = words.get(at + 1).is_some_and(|unit| matches!(*unit, "ms" | "s"));
+                let timed =
+                    words.get(at + 1).is_some_and(|unit| matches!(unit.trim_end_matches(','), "ms" | "s"));
                 let clock = word.len() >= 10 && word.chars().all(|c| c.is_ascii_digit());
                 if mixed || timed || clock { "#" } else { word }
             });

@@ -209,6 +209,18 @@ pub(crate) struct Serve {
     /// The bearer token of the API, beyond loopback needed
     #[arg(long, env = "FUSION_WEBHOOK_TOKEN", hide_env_values = true)]
     pub(crate) token: Option<String>,
+    /// The key that seals stored secrets: a file with the base64 of 32 bytes [default: one is made in the folder of the store]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// The same, as a text
+    #[arg(
+        long,
+        env = "FUSION_WEBHOOK_KEY",
+        hide = true,
+        hide_env_values = true,
+        conflicts_with = "key_file"
+    )]
+    pub(crate) key: Option<String>,
     /// How much the log on standard error tells
     #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = ["error", "warn", "info", "debug", "trace"])]
     pub(crate) log: String,

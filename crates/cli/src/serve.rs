@@ -1,6 +1,7 @@
 //! `serve`: the server. It starts the parts, passes signals on, and ends them in order.
 
 mod input;
+mod key;
 mod reload;
 
 use std::net::SocketAddr;
@@ -15,7 +16,7 @@ use delivery::tasks::spawn;
 use portal::{Access, Portal, Watch};
 use secrecy::{ExposeSecret, SecretString};
 use sender::settings::{Guarding, MIN_TOKEN};
-use sender::{Sender, Settings};
+use sender::{Book, Sender, Settings};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -32,6 +33,8 @@ pub(crate) async fn serve(arguments: Box<Serve>) -> Result<ExitCode, Failure> {
     log(&arguments);
     without_core_dumps();
     let guarding = if arguments.allow_private { Guarding::Off } else { Guarding::Public };
+    // From before it is read: what is changed meanwhile is a change.
+    let looked = arguments.config.as_deref().and_then(reload::look);
     let settings = match &arguments.config {
         Some(path) => {
             Settings::read(path, guarding).map_err(|error| Failure::wrong_input(error.to_string()))?
@@ -41,12 +44,18 @@ pub(crate) async fn serve(arguments: Box<Serve>) -> Result<ExitCode, Failure> {
     let drain = settings.server.drain;
     let listener = listen(arguments.listen.as_deref().unwrap_or(&settings.server.listen)).await?;
     let address = listener.local_addr().map_err(|error| cannot_run(&error))?;
-    let portal = Arc::new(open(&arguments, &settings, address)?);
-    let count = settings.integrations.len();
+    let portal = Arc::new(open(&arguments, &settings, address, guarding).await?);
+    for record in portal.book.damaged().await {
+        tracing::error!(
+            record,
+            "a record of what is configured is damaged, and left alone: restore it from an export"
+        );
+    }
     portal.set_up(settings).await.map_err(|error| cannot_run(&error))?;
+    let count = portal.sender.integrations().len();
     if count == 0 {
         tracing::warn!(
-            "there is no integration: what is accepted goes nowhere; --config names a file with some"
+            "there is no integration: what is accepted goes nowhere; --config names a file with some, and the API adds them"
         );
     }
     let (stop, stopped) = oneshot::channel::<()>();
@@ -54,8 +63,10 @@ pub(crate) async fn serve(arguments: Box<Serve>) -> Result<ExitCode, Failure> {
         let _ = stopped.await;
     }));
     let _scrubbing = spawn(scrub_now_and_then(arguments.data.clone()));
-    let _reloading =
-        arguments.config.clone().map(|path| spawn(reload::reload(path, guarding, Arc::clone(&portal))));
+    let _reloading = arguments
+        .config
+        .clone()
+        .map(|path| spawn(reload::reload((path, looked), guarding, Arc::clone(&portal))));
     let _reading = arguments.stdin.then(|| spawn(input::take_in(Arc::clone(&portal))));
     show::println(&format!(
         "serving on http://{address}/ with {count} integrations, store in {} (Ctrl-C ends)",
@@ -78,7 +89,12 @@ pub(crate) async fn serve(arguments: Box<Serve>) -> Result<ExitCode, Failure> {
 }
 
 /// Opens the store, and puts the engine and the portal on it.
-fn open(arguments: &Serve, settings: &Settings, address: SocketAddr) -> Result<Portal, Failure> {
+async fn open(
+    arguments: &Serve,
+    settings: &Settings,
+    address: SocketAddr,
+    guarding: Guarding,
+) -> Result<Portal, Failure> {
     let token = arguments.token.as_deref().map(SecretString::from).or(settings.server.token.clone());
     if token.as_ref().is_some_and(|token| token.expose_secret().len() < MIN_TOKEN) {
         let why = format!("error: the token is shorter than {MIN_TOKEN} characters, so it could be guessed");
@@ -93,7 +109,10 @@ fn open(arguments: &Serve, settings: &Settings, address: SocketAddr) -> Result<P
     let desk = Desk::threaded(store, clock).map_err(|error| cannot_run(&error))?;
     let watch = Watch::new();
     let sender = Sender::on(desk, clock, settings.server.limits, clock.now().as_micros(), watch.clone());
-    Ok(Portal::new(sender, watch, &arguments.data, access, clock))
+    let key = key::open(arguments.key.as_deref(), arguments.key_file.as_deref(), &arguments.data)?;
+    let book = Book::open(sender.clone(), key, guarding, clock).await;
+    let book = book.map_err(|error| Failure::cannot_run(format!("error: {error}")))?;
+    Ok(Portal::new(sender, book, watch, &arguments.data, access, clock))
 }
 
 fn cannot_run(error: &impl std::fmt::Display) -> Failure {

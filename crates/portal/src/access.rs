@@ -48,6 +48,15 @@ impl Access {
         }
     }
 
+    /// What the audit log calls whoever was let in.
+    #[must_use]
+    pub const fn who(&self) -> &'static str {
+        match self {
+            Self::Token(_) => "the token",
+            Self::Loopback => "this machine",
+        }
+    }
+
     /// Judges the head of a request.
     ///
     /// # Errors

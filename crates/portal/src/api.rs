@@ -4,26 +4,33 @@
 //! |---|---|
 //! | `POST /v1/updates` | takes updates in |
 //! | `GET /v1/status` | says how the server, its store and its integrations are |
+//! | `GET`, `POST /v1/integrations`, `GET`, `PUT`, `DELETE /v1/integrations/{id}` | what is configured of integrations |
 //! | `POST /v1/integrations/{name}/pause`, `resume`, `test` | acts on an integration |
 //! | `GET /v1/deliveries`, `GET /v1/deliveries/{integration}/{number}` | lists deliveries, shows one |
 //! | `POST /v1/deliveries/{integration}/{number}/resend`, `POST /v1/dead/resend` | sends again |
 //! | `GET /v1/unrouted` | lists what went nowhere |
+//! | `GET /v1/audit` | lists who changed what |
+//! | `/api/v1/…` | the vendor's own routes (`api/vendor.rs`) |
 //! | `GET /healthz`, `/readyz`, `/metrics` | is asked by machines; the first two by anyone |
 
+mod configured;
 mod deliveries;
 mod integrations;
 mod status;
 mod updates;
+mod vendor;
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode, Uri};
+use sender::book::Refused;
 use serde_json::json;
 
 use crate::portal::{MAX_BODY, Portal};
@@ -33,7 +40,14 @@ pub fn routes(portal: Arc<Portal>) -> Router {
     let guarded = Router::new()
         .route("/v1/updates", post(updates::accept))
         .route("/v1/status", get(status::status))
-        .route("/v1/integrations/{name}/{act}", post(integrations::act))
+        .route("/v1/integrations", get(configured::list).post(configured::add))
+        .route(
+            "/v1/integrations/{id}",
+            get(configured::show).put(configured::replace).delete(configured::remove),
+        )
+        .route("/v1/integrations/{id}/{act}", post(integrations::act))
+        .route("/v1/audit", get(configured::audit))
+        .merge(vendor::routes())
         .route("/v1/deliveries", get(deliveries::list))
         .route("/v1/deliveries/{integration}/{number}", get(deliveries::show))
         .route("/v1/deliveries/{integration}/{number}/resend", post(deliveries::resend))
@@ -44,9 +58,9 @@ pub fn routes(portal: Arc<Portal>) -> Router {
     guarded
         .route("/healthz", get(|| async { "alive\n" }))
         .route("/readyz", get(status::ready))
-        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is no such route") })
-        .method_not_allowed_fallback(|| async {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this route has another method")
+        .fallback(|uri: Uri| async move { refuse(&uri, StatusCode::NOT_FOUND, "there is no such route") })
+        .method_not_allowed_fallback(|uri: Uri| async move {
+            refuse(&uri, StatusCode::METHOD_NOT_ALLOWED, "this route has another method")
         })
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(portal)
@@ -55,12 +69,49 @@ pub fn routes(portal: Arc<Portal>) -> Router {
 async fn admit(State(portal): State<Arc<Portal>>, request: Request, next: Next) -> Response {
     let mut response = match portal.access.judge(request.headers()) {
         Ok(()) => next.run(request).await,
-        Err(refused) => Problem::new(refused.status, refused.why).into_response(),
+        Err(refused) => refuse(request.uri(), refused.status, refused.why),
     };
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
+}
+
+/// Refuses in the words of the API that is asked.
+fn refuse(uri: &Uri, status: StatusCode, why: &str) -> Response {
+    if uri.path().starts_with(vendor::PREFIX) {
+        return vendor::Problem::new(status, why).into_response();
+    }
+    Problem::new(status, why).into_response()
+}
+
+/// The status of a change that was refused.
+fn status_of(refused: &Refused) -> StatusCode {
+    match refused {
+        Refused::Unknown { .. } => StatusCode::NOT_FOUND,
+        Refused::InFile(_) => StatusCode::FORBIDDEN,
+        Refused::Invalid(_) => StatusCode::BAD_REQUEST,
+        Refused::InUse(_) => StatusCode::CONFLICT,
+        Refused::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Refused::Seal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        let mut problem = Self::new(status_of(&refused), refused.to_string());
+        if let Refused::Invalid(mistakes) = refused {
+            problem.error = "it is not right yet".to_owned();
+            problem.findings = mistakes.into_iter().map(Into::into).collect();
+        }
+        problem
+    }
+}
+
+impl From<JsonRejection> for Problem {
+    fn from(rejection: JsonRejection) -> Self {
+        Self::new(rejection.status(), rejection.body_text())
+    }
 }
 
 /// Why a request was not done: a status, and what to do, as JSON.

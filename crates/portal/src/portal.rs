@@ -1,6 +1,5 @@
 //! What the routes work with.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +10,7 @@ use delivery::http::Client;
 use delivery::store::LaneId;
 use delivery::store::desk::Health;
 use delivery::store::sqlite::archive::{Archive, ReadError};
-use sender::{Integration, Sender, Settings};
+use sender::{Book, Integration, Sender, Settings};
 use tokio::sync::Semaphore;
 
 use crate::access::Access;
@@ -31,6 +30,8 @@ pub const MAX_UPDATES: usize = 10_000;
 pub struct Portal {
     /// What takes updates in.
     pub sender: Sender,
+    /// What is configured.
+    pub book: Book,
     /// What was counted.
     pub watch: Watch,
     pub(crate) archive: Arc<Archive>,
@@ -44,9 +45,17 @@ pub struct Portal {
 impl Portal {
     /// A portal to a sender whose store lies in `folder`.
     #[must_use]
-    pub fn new(sender: Sender, watch: Watch, folder: &Path, access: Access, clock: Clock) -> Self {
+    pub fn new(
+        sender: Sender,
+        book: Book,
+        watch: Watch,
+        folder: &Path,
+        access: Access,
+        clock: Clock,
+    ) -> Self {
         Self {
             sender,
+            book,
             watch,
             archive: Arc::new(Archive::new(folder)),
             access,
@@ -62,12 +71,29 @@ impl Portal {
     /// # Errors
     /// If the store does not answer.
     pub async fn set_up(&self, settings: Settings) -> Result<(), delivery::store::Fault> {
-        let integrations: Vec<Integration> = settings.integrations.into_values().collect();
-        self.sender.set_up(integrations, settings.policies, &BTreeSet::new()).await?;
-        // Those that are gone are still named in lists.
+        self.book.take_over(settings).await?;
+        for (form, mistakes) in self.book.view().wrong.values() {
+            for mistake in mistakes {
+                tracing::error!(
+                    integration = form.name,
+                    mistake,
+                    "an integration is not right any more; nothing is sent to it"
+                );
+            }
+        }
+        self.name_lanes().await
+    }
+
+    /// Says what each lane's integration is called, or was: those that are gone are still named in lists.
+    pub(crate) async fn name_lanes(&self) -> Result<(), delivery::store::Fault> {
         let lanes = self.sender.engine().desk().accept(|store| store.lanes(), |_| {}).await?;
+        let view = self.book.view();
         for lane in lanes {
-            self.watch.name(lane.id, &lane.name);
+            let listed = view.integrations.get(&lane.name).map(|listed| &listed.form);
+            let form = listed.or_else(|| view.wrong.get(&lane.name).map(|(form, _)| form));
+            let name =
+                form.map(|form| &form.name).or_else(|| view.gone.get(&lane.name)).unwrap_or(&lane.name);
+            self.watch.name(lane.id, name);
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 
 mod checks;
 mod records;
+mod view;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -15,12 +16,13 @@ use tokio::sync::Mutex;
 
 use crate::accept::Sender;
 use crate::form::Form;
-use crate::integration::{Guarding, Integration};
+use crate::integration::Guarding;
 use crate::policy::Policy;
 use crate::seal::{SealError, SealingKey};
 use crate::settings::{MAX_INTEGRATIONS, Settings};
 
 pub use records::{AUDIT, Audit};
+pub use view::{Listed, Origin, View};
 
 /// The most policies that are kept.
 pub const MAX_POLICIES: usize = 1_000;
@@ -32,37 +34,6 @@ pub const MAX_AUDIT: usize = 10_000;
 pub const MAX_NAME: usize = 200;
 /// See [`MAX_NAME`].
 pub const MAX_DESCRIPTION: usize = 4_000;
-
-/// Where something is configured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// In the file, and only there can it be changed.
-    File,
-    /// In the store.
-    Store,
-}
-
-/// An integration as it is listed.
-#[derive(Clone, Debug)]
-pub struct Listed {
-    /// As it works.
-    pub integration: Integration,
-    /// As it was filled in.
-    pub form: Form,
-    /// Where.
-    pub origin: Origin,
-}
-
-/// All that is configured, as it was at one moment.
-#[derive(Clone, Debug, Default)]
-pub struct View {
-    /// Integrations by id.
-    pub integrations: BTreeMap<String, Listed>,
-    /// Policies in the order in which they are asked: the file's, then the store's as they were made.
-    pub policies: Vec<(Policy, Origin)>,
-    /// What integrations that are gone were called, by id.
-    pub gone: BTreeMap<String, String>,
-}
 
 /// Why a change was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -335,10 +306,11 @@ impl Book {
     }
 
     async fn put_to_work(&self, state: &State) -> Result<(), Fault> {
-        let view = Arc::new(view(state, self.guarding));
+        let view = Arc::new(view::of(state, self.guarding));
         let integrations = view.integrations.values().map(|listed| listed.integration.clone()).collect();
         let policies = view.policies.iter().map(|(policy, _)| policy.clone()).collect();
-        self.sender.set_up(integrations, policies, &state.damaged).await?;
+        let kept = state.damaged.iter().chain(view.wrong.keys()).cloned().collect();
+        self.sender.set_up(integrations, policies, &kept).await?;
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = view;
         Ok(())
     }
@@ -362,26 +334,6 @@ fn stored_policy<'a>(state: &'a State, id: &str) -> Result<&'a Policy, Refused> 
         return Err(Refused::InFile(id.to_owned()));
     }
     state.policies.get(id).ok_or_else(|| Refused::Unknown { what: "response policy", id: id.to_owned() })
-}
-
-fn view(state: &State, guarding: Guarding) -> View {
-    let of_file = state.file.forms.iter().filter_map(|(id, form)| {
-        let integration = state.file.integrations.get(id)?.clone();
-        Some((id.clone(), Listed { integration, form: form.clone(), origin: Origin::File }))
-    });
-    // It was checked when it was written; what a later version refuses is told at the start.
-    let of_store =
-        state.stored.iter().filter(|(id, _)| !state.file.forms.contains_key(*id)).filter_map(|(id, form)| {
-            let integration = form.check(id, guarding).ok()?;
-            Some((id.clone(), Listed { integration, form: form.clone(), origin: Origin::Store }))
-        });
-    let policies = state.file.policies.iter().cloned().map(|policy| (policy, Origin::File));
-    let stored = state.policies.values().cloned().map(|policy| (policy, Origin::Store));
-    View {
-        integrations: of_file.chain(of_store).collect(),
-        policies: policies.chain(stored).collect(),
-        gone: state.gone.clone(),
-    }
 }
 
 #[cfg(test)]

@@ -17,13 +17,13 @@ const LOOK: Duration = Duration::from_secs(1);
 /// What tells a file from what it was: when it changed, and how long it is.
 type Look = Option<(SystemTime, u64)>;
 
-fn look(path: &Path) -> Look {
+pub(super) fn look(path: &Path) -> Look {
     let metadata = std::fs::metadata(path).ok()?;
     Some((metadata.modified().ok()?, metadata.len()))
 }
 
-pub(super) async fn reload(path: PathBuf, guarding: Guarding, portal: Arc<Portal>) {
-    let (mut taken, mut signal) = (look(&path), hang_up());
+pub(super) async fn reload((path, mut taken): (PathBuf, Look), guarding: Guarding, portal: Arc<Portal>) {
+    let mut signal = hang_up();
     loop {
         let asked = async {
             match &mut signal {

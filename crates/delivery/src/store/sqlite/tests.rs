@@ -73,14 +73,19 @@ fn a_newer_format_is_refused() {
 
 #[test]
 fn a_file_of_each_format_that_ever_was_is_opened() {
-    // Each was made by the release that introduced the format; it holds one delivery that was refused once.
-    const FORMATS: &[&[u8]] = &[include_bytes!("../../../tests/data/format-1.sqlite")];
-    for format in FORMATS {
+    // Each was made by the release that introduced the format; it holds one delivery that was refused once, and from the
+    // second on a record of its user.
+    const FORMATS: &[&[u8]] = &[
+        include_bytes!("../../../tests/data/format-1.sqlite"),
+        include_bytes!("../../../tests/data/format-2.sqlite"),
+    ];
+    for (format, documents) in FORMATS.iter().zip([0, 1]) {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("store.sqlite"), format).unwrap();
         let mut store = open(folder.path());
         let lane = store.lane("siem").unwrap();
         assert_eq!(lane.backlog, 1);
+        assert_eq!(store.documents("integration").unwrap().found.len(), documents);
         assert_eq!(store.newest().unwrap(), lane.oldest);
         let far = Timestamp::from_micros(u64::MAX / 4);
         let wanted = Wanted { lane: lane.id, limit: 9, epoch: 0, bytes: u64::MAX };

@@ -1,0 +1,43 @@
+//! The key that seals stored secrets: from the environment, from a file, or made beside the store.
+
+use std::io::Write;
+use std::path::Path;
+
+use sender::seal::SealingKey;
+
+use crate::exit::Failure;
+
+/// Where a key that was made lies, in the folder of the store.
+const MADE: &str = "key";
+
+/// The key that is given, or the one that lies in the folder; one is made if there is none.
+pub(super) fn open(given: Option<&str>, file: Option<&Path>, folder: &Path) -> Result<SealingKey, Failure> {
+    let wrong =
+        |place: &str, error: &dyn std::fmt::Display| Failure::wrong_input(format!("error: {place}: {error}"));
+    if let Some(text) = given {
+        return SealingKey::parse(text).map_err(|error| wrong("FUSION_WEBHOOK_KEY", &error));
+    }
+    let made = folder.join(MADE);
+    let path = file.unwrap_or(&made);
+    let place = path.display().to_string();
+    let read = match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && file.is_none() => make(&made),
+        read => read,
+    };
+    SealingKey::parse(&read.map_err(|error| wrong(&place, &error))?).map_err(|error| wrong(&place, &error))
+}
+
+fn make(path: &Path) -> std::io::Result<String> {
+    let text = SealingKey::generate().map_err(std::io::Error::other)?;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    writeln!(file, "{text}")?;
+    file.sync_all()?;
+    tracing::warn!(
+        path = %path.display(),
+        "made a key that seals the secrets of what is configured by API; it lies beside them, so keep it elsewhere: --key-file, or FUSION_WEBHOOK_KEY"
+    );
+    Ok(text)
+}

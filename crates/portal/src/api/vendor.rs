@@ -1,0 +1,216 @@
+//! The vendor's own REST routes for response integrations of adapter `webhook` and for response policies: their paths,
+//! fields, envelopes and errors, so that a script that is written against the vendor's API works here with another host and
+//! token.
+//!
+//! | route | does |
+//! |---|---|
+//! | `GET`, `POST /api/v1/integrations/response` | lists, adds |
+//! | `POST /api/v1/integrations/response/test` | sends the documentation page's sample once, adds nothing |
+//! | `GET`, `PUT`, `DELETE /api/v1/integrations/response/{id}` | shows, replaces, removes |
+//! | `GET /api/v1/rule-engine/rules`, `POST /api/v1/rule-engine/rule` | lists, adds |
+//! | `GET`, `PUT`, `DELETE /api/v1/rule-engine/rule/{id}` | shows, replaces, removes |
+//! | `PUT /api/v1/rule-engine/rule/{id}/enable`, `disable` | switches on and off |
+//!
+//! What the vendor's API has no words for (field names, retries, limits) stays as it is when an integration is replaced.
+
+mod words;
+
+use std::sync::Arc;
+
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use axum::{Json, Router};
+use delivery::outcome::Outcome;
+use http::StatusCode;
+use sender::Form;
+use sender::book::Refused;
+use serde::Serialize;
+use serde_json::json;
+
+use super::integrations::tried;
+use crate::portal::Portal;
+
+use words::{IntegrationIn, RuleIn};
+
+/// Where the vendor's routes begin.
+pub(super) const PREFIX: &str = "/api/v1/";
+
+/// How long the body of one of these requests may be, in bytes.
+const MAX_BODY: usize = 1024 * 1024;
+
+type Shared = State<Arc<Portal>>;
+type Body<T> = Result<Json<T>, JsonRejection>;
+
+pub(super) fn routes() -> Router<Arc<Portal>> {
+    Router::new()
+        .route("/api/v1/integrations/response", get(integrations).post(add_integration))
+        .route("/api/v1/integrations/response/test", post(test_integration))
+        .route(
+            "/api/v1/integrations/response/{id}",
+            get(integration).put(replace_integration).delete(remove_integration),
+        )
+        .route("/api/v1/rule-engine/rules", get(rules))
+        .route("/api/v1/rule-engine/rule", post(add_rule))
+        .route("/api/v1/rule-engine/rule/{id}", get(rule).put(replace_rule).delete(remove_rule))
+        .route("/api/v1/rule-engine/rule/{id}/enable", put(enable_rule))
+        .route("/api/v1/rule-engine/rule/{id}/disable", put(disable_rule))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+}
+
+/// The vendor's envelope of an answer.
+fn found<T: Serialize>(status: StatusCode, data: &[T]) -> Response {
+    (status, Json(json!({ "meta": { "code": status.as_u16(), "count": data.len() }, "data": data })))
+        .into_response()
+}
+
+/// The vendor's envelope of an error.
+#[derive(Debug)]
+pub(super) struct Problem(StatusCode, String);
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self(status, message.into())
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let name = self.0.canonical_reason().unwrap_or("Error");
+        let body = json!({ "status": self.0.as_u16(), "name": name, "message": self.1 });
+        let mut response = (self.0, Json(body)).into_response();
+        if self.0 == StatusCode::UNAUTHORIZED {
+            let challenge = http::HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(http::header::WWW_AUTHENTICATE, challenge);
+        }
+        response
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        Self(super::status_of(&refused), refused.to_string())
+    }
+}
+
+impl From<JsonRejection> for Problem {
+    fn from(rejection: JsonRejection) -> Self {
+        // What can be read as JSON and is not the right one is a bad request to the vendor too.
+        let status = match rejection.status() {
+            StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
+            status => status,
+        };
+        Self(status, rejection.body_text())
+    }
+}
+
+fn form(portal: &Portal, id: &str) -> Result<Form, Problem> {
+    let unknown = || Refused::Unknown { what: "response integration", id: id.to_owned() };
+    Ok(portal.book.view().form(id).cloned().ok_or_else(unknown)?)
+}
+
+async fn integrations(State(portal): Shared) -> Response {
+    let view = portal.book.view();
+    let right = view.integrations.iter().map(|(id, listed)| (id, &listed.form));
+    let wrong = view.wrong.iter().map(|(id, (form, _))| (id, form));
+    let data: Vec<_> = right.chain(wrong).map(|(id, form)| words::integration(id, form)).collect();
+    found(StatusCode::OK, &data)
+}
+
+async fn integration(State(portal): Shared, Path(id): Path<String>) -> Result<Response, Problem> {
+    Ok(found(StatusCode::OK, &[words::integration(&id, &form(&portal, &id)?)]))
+}
+
+async fn add_integration(State(portal): Shared, body: Body<IntegrationIn>) -> Result<Response, Problem> {
+    let Json(wanted) = body?;
+    let id = portal.book.add(wanted.form(None).map_err(bad)?, portal.access.who()).await?;
+    portal.name_lanes().await.map_err(Refused::from)?;
+    Ok(found(StatusCode::CREATED, &[words::integration(&id, &form(&portal, &id)?)]))
+}
+
+async fn replace_integration(
+    State(portal): Shared,
+    Path(id): Path<String>,
+    body: Body<IntegrationIn>,
+) -> Result<Response, Problem> {
+    let Json(wanted) = body?;
+    let before = form(&portal, &id)?;
+    portal.book.replace(&id, wanted.form(Some(&before)).map_err(bad)?, portal.access.who()).await?;
+    portal.name_lanes().await.map_err(Refused::from)?;
+    Ok(found(StatusCode::OK, &[words::integration(&id, &form(&portal, &id)?)]))
+}
+
+async fn remove_integration(State(portal): Shared, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+    portal.book.remove(&id, portal.access.who()).await?;
+    portal.name_lanes().await.map_err(Refused::from)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// One attempt with what is in the body, or with the secrets of the integration whose id it names.
+async fn test_integration(State(portal): Shared, body: Body<IntegrationIn>) -> Result<Response, Problem> {
+    let Json(wanted) = body?;
+    let before = wanted.id.as_deref().map(|id| form(&portal, id)).transpose()?;
+    let mut tested = wanted.form(before.as_ref()).map_err(bad)?;
+    if let Some(before) = &before {
+        tested.keep_secrets_of(before);
+    }
+    let checked = tested.check("test", portal.book.guarding()).map_err(Refused::Invalid)?;
+    let (attempt, value) = tried(&portal, &checked).await.map_err(bad)?;
+    match &attempt.outcome {
+        Outcome::Answered(answer) if answer.status.is_success() => Ok(found(StatusCode::CREATED, &[value])),
+        outcome => Err(bad(format!("the test did not arrive: {outcome}"))),
+    }
+}
+
+fn bad(why: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, why)
+}
+
+fn policy(portal: &Portal, id: &str) -> Result<serde_json::Value, Problem> {
+    let view = portal.book.view();
+    let found = view.policies.iter().find(|(policy, _)| policy.id == id);
+    let (policy, _) = found.ok_or_else(|| Refused::Unknown { what: "response policy", id: id.to_owned() })?;
+    Ok(words::rule(policy, &view))
+}
+
+async fn rules(State(portal): Shared) -> Response {
+    let view = portal.book.view();
+    let data: Vec<_> = view.policies.iter().map(|(policy, _)| words::rule(policy, &view)).collect();
+    found(StatusCode::OK, &data)
+}
+
+async fn rule(State(portal): Shared, Path(id): Path<String>) -> Result<Response, Problem> {
+    Ok(found(StatusCode::OK, &[policy(&portal, &id)?]))
+}
+
+async fn add_rule(State(portal): Shared, body: Body<RuleIn>) -> Result<Response, Problem> {
+    let Json(wanted) = body?;
+    let id = portal.book.add_policy(wanted.policy(None).map_err(bad)?, portal.access.who()).await?;
+    Ok(found(StatusCode::CREATED, &[policy(&portal, &id)?]))
+}
+
+async fn replace_rule(
+    State(portal): Shared,
+    Path(id): Path<String>,
+    body: Body<RuleIn>,
+) -> Result<Response, Problem> {
+    let Json(wanted) = body?;
+    portal.book.replace_policy(&id, wanted.policy(Some(&id)).map_err(bad)?, portal.access.who()).await?;
+    Ok(found(StatusCode::OK, &[policy(&portal, &id)?]))
+}
+
+async fn remove_rule(State(portal): Shared, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+    portal.book.remove_policy(&id, portal.access.who()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn enable_rule(State(portal): Shared, Path(id): Path<String>) -> Result<Response, Problem> {
+    portal.book.switch_policy(&id, true, portal.access.who()).await?;
+    Ok(found(StatusCode::OK, &[policy(&portal, &id)?]))
+}
+
+async fn disable_rule(State(portal): Shared, Path(id): Path<String>) -> Result<Response, Problem> {
+    portal.book.switch_policy(&id, false, portal.access.who()).await?;
+    Ok(found(StatusCode::OK, &[policy(&portal, &id)?]))
+}
