@@ -2,6 +2,7 @@
 
 use receiver::MockReceiver;
 use serde_json::{Value, json};
+use tokio::task::block_in_place;
 
 use crate::harness::{LIMIT, update};
 use crate::server::Server;
@@ -206,4 +207,46 @@ async fn what_is_configured_outlives_the_server_and_no_backlog_is_lost_when_it_i
         refused.status.code() == Some(3) && told.contains("cannot be opened") && told.contains("--key-file"),
         "{told}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_configured_goes_out_as_a_file_and_comes_in_from_one() {
+    let server = Server::start("http://127.0.0.1:9/", &["--allow-private"]);
+    let folder = server.folder.path().to_path_buf();
+    let run = |arguments: &[&str]| {
+        let output = std::process::Command::new(crate::server::PROGRAM)
+            .args(arguments)
+            .current_dir(&folder)
+            .env("FUSION_WEBHOOK_SERVER", &server.url)
+            .env("SIEM_PASSWORD", "s3cret")
+            .output()
+            .unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    };
+    let file = "[integrations.other]\nurl = \"http://127.0.0.1:9/\"\nusername = \"u\"\npassword = { env = \"SIEM_PASSWORD\" }\nheaders = \"X-Api-Key: hidden\"\n[integrations.other.field_names]\nid = \"event_id\"\n[integrations.other.retry]\ndelays = [\"5s\"]\n[[policies]]\nname = \"grave\"\nseverities = [\"high\"]\nintegrations = [\"other\"]\n";
+    std::fs::write(folder.join("more.toml"), file).unwrap();
+    let (code, printed, errors) = block_in_place(|| run(&["integrations", "import", "more.toml"]));
+    assert_eq!((code, printed.matches('✓').count()), (0, 2), "{printed}{errors}");
+    let (code, printed, _) = block_in_place(|| run(&["integrations", "import", "more.toml"]));
+    assert!(code == 1 && printed.contains("✗ integration other") && printed.contains("already"), "{printed}");
+    let (code, shut, _) = run(&["integrations", "export", "--data", "data"]);
+    assert!(code == 0 && !shut.contains("s3cret") && shut.contains("X-Api-Key: ***"), "{shut}");
+    let (code, open, _) = run(&["integrations", "export", "--data", "data", "--with-secrets"]);
+    assert!(
+        code == 0 && open.contains("password = \"s3cret\"") && open.contains("X-Api-Key: hidden"),
+        "{open}"
+    );
+    std::fs::write(folder.join("exported.toml"), &open).unwrap();
+    let (code, _, errors) = run(&["check", "--config", "exported.toml"]);
+    assert_eq!(code, 0, "what is exported is a configuration: {errors}\n{open}");
+    let (code, printed, _) =
+        block_in_place(|| run(&["integrations", "import", "exported.toml", "--replace"]));
+    assert_eq!(code, 0, "{printed}");
+    let (_, again, _) = run(&["integrations", "export", "--data", "data", "--with-secrets"]);
+    assert!(again.matches("[integrations.other]").count() == 1, "{again}");
+    let (code, _, errors) = block_in_place(|| run(&["integrations", "remove", "siem"]));
+    assert!(code == 2 && errors.contains("in the file"), "{errors}");
+    let (code, _, errors) = run(&["integrations", "export", "--data", "nowhere"]);
+    assert!(code == 2 && errors.contains("there is no store in it"), "{errors}");
 }

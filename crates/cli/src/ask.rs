@@ -55,6 +55,15 @@ impl Ask {
         self.read(self.with_token(request).header("content-type", "application/json").send(body))
     }
 
+    pub(crate) fn put(&self, path: &str, body: &[u8]) -> Result<Answer, Failure> {
+        let request = self.agent.put(format!("{}{path}", self.base));
+        self.read(self.with_token(request).header("content-type", "application/json").send(body))
+    }
+
+    pub(crate) fn delete(&self, path: &str) -> Result<Answer, Failure> {
+        self.read(self.with_token(self.agent.delete(format!("{}{path}", self.base))).call())
+    }
+
     fn with_token<B>(&self, request: ureq::RequestBuilder<B>) -> ureq::RequestBuilder<B> {
         match &self.token {
             Some(token) => request.header("authorization", format!("Bearer {token}")),
@@ -85,11 +94,17 @@ impl Ask {
 impl Answer {
     /// The answer of a server that did what it was asked.
     pub(crate) fn good(self) -> Result<Value, Failure> {
-        if (200..300).contains(&self.status) && !self.value.is_null() {
+        if self.status == 204 || ((200..300).contains(&self.status) && !self.value.is_null()) {
             return Ok(self.value);
         }
-        let why = self.value["error"].as_str().unwrap_or("it is no fusion-webhook server");
-        let why = format!("error: the server answers {}: {}", self.status, show::printable(why));
+        // The vendor's routes have another word for it.
+        let why = self.value["error"].as_str().or_else(|| self.value["message"].as_str());
+        let findings = self.value["findings"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let mut whys: Vec<_> = why.into_iter().chain(findings).collect();
+        if whys.is_empty() {
+            whys.push("it is no fusion-webhook server");
+        }
+        let why = format!("error: the server answers {}: {}", self.status, show::printable(&whys.join("; ")));
         Err(if self.status >= 500 { Failure::cannot_run(why) } else { Failure::wrong_input(why) })
     }
 }

@@ -34,6 +34,11 @@ impl Failure {
         Self { message: message.into(), code: CANNOT_RUN }
     }
 
+    /// What is wrong.
+    pub(crate) fn text(&self) -> &str {
+        &self.message
+    }
+
     pub(crate) fn report(self) -> ExitCode {
         for line in self.message.lines() {
             anstream::eprintln!("{line}");

@@ -11,6 +11,7 @@ mod demo;
 mod exit;
 mod explain;
 mod input;
+mod key;
 mod operate;
 mod receive;
 mod send;

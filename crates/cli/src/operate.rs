@@ -1,5 +1,7 @@
 //! `status`, `deliveries`, `dead`, `integrations`: what an operator asks of a running server.
 
+mod configure;
+
 use std::process::ExitCode;
 
 use serde_json::Value;
@@ -85,6 +87,11 @@ pub(crate) fn integrations(what: Integrations) -> Result<ExitCode, Failure> {
             }
             return Ok(ExitCode::SUCCESS);
         }
+        Integrations::Import { file, replace, server } => return configure::import(&file, replace, &server),
+        Integrations::Export { data, with_secrets, key_file, key } => {
+            return configure::export(&data, with_secrets.then_some((key.as_deref(), key_file.as_deref())));
+        }
+        Integrations::Remove { name, server } => return configure::remove(&name, &server),
         Integrations::Pause { name, server } => (name, "pause", server),
         Integrations::Resume { name, server } => (name, "resume", server),
         Integrations::Test { name, server } => (name, "test", server),

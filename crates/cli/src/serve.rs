@@ -1,7 +1,6 @@
 //! `serve`: the server. It starts the parts, passes signals on, and ends them in order.
 
 mod input;
-mod key;
 mod reload;
 
 use std::net::SocketAddr;
@@ -24,7 +23,7 @@ use tokio::sync::oneshot;
 use crate::args::Serve;
 use crate::clock::sleep;
 use crate::exit::{CANNOT_RUN, Failure};
-use crate::show;
+use crate::{key, show};
 
 /// How often the whole store is verified.
 const SCRUB_EVERY: std::time::Duration = std::time::Duration::from_secs(24 * 3600);

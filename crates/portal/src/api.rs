@@ -28,7 +28,7 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
+use http::header::{CACHE_CONTROL, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, StatusCode, Uri};
 use sender::book::Refused;
 use serde_json::json;
@@ -67,11 +67,14 @@ pub fn routes(portal: Arc<Portal>) -> Router {
 }
 
 async fn admit(State(portal): State<Arc<Portal>>, request: Request, next: Next) -> Response {
-    let mut response = match portal.access.judge(request.headers()) {
-        Ok(()) => next.run(request).await,
-        Err(refused) => refuse(request.uri(), refused.status, refused.why),
+    let (mut response, refused) = match portal.access.judge(request.headers()) {
+        Ok(()) => (next.run(request).await, false),
+        Err(refused) => (refuse(request.uri(), refused.status, refused.why), true),
     };
     let headers = response.headers_mut();
+    if refused {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
@@ -121,11 +124,17 @@ pub(crate) struct Problem {
     error: String,
     findings: Vec<serde_json::Value>,
     retry_after: Option<u32>,
+    unread: bool,
 }
 
 impl Problem {
     fn new(status: StatusCode, error: impl Into<String>) -> Self {
-        Self { status, error: error.into(), findings: Vec::new(), retry_after: None }
+        Self { status, error: error.into(), findings: Vec::new(), retry_after: None, unread: false }
+    }
+
+    /// The body was not read: the connection cannot be used again, and says so (RFC 9112, section 9.6).
+    fn unread(self) -> Self {
+        Self { unread: true, ..self }
     }
 
     /// Not now, but later: in so many seconds.
@@ -149,6 +158,9 @@ impl IntoResponse for Problem {
         let mut response = (self.status, axum::Json(body)).into_response();
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.unread {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

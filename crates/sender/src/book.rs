@@ -4,6 +4,7 @@
 //! A change is checked, written with its entry in the audit log in one commit, and then put to work, one after the other.
 
 mod checks;
+mod export;
 mod records;
 mod view;
 
@@ -21,6 +22,7 @@ use crate::policy::Policy;
 use crate::seal::{SealError, SealingKey};
 use crate::settings::{MAX_INTEGRATIONS, Settings};
 
+pub use export::export;
 pub use records::{AUDIT, Audit};
 pub use view::{Listed, Origin, View};
 

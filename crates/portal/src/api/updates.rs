@@ -34,12 +34,12 @@ type Item = (StatusCode, Value);
 pub(super) async fn accept(State(portal): State<Arc<Portal>>, request: Request) -> Result<Response, Problem> {
     if portal.is_draining() {
         let why = "the server is shutting down and takes nothing more in";
-        return Err(Problem::later(StatusCode::SERVICE_UNAVAILABLE, why, 5));
+        return Err(Problem::later(StatusCode::SERVICE_UNAVAILABLE, why, 5).unread());
     }
     let (head, body) = request.into_parts();
-    check_content_type(&head.headers)?;
-    let key = idempotency_key(&head.headers)?;
-    let (body, _held) = read(&portal, &head.headers, body).await?;
+    check_content_type(&head.headers).map_err(Problem::unread)?;
+    let key = idempotency_key(&head.headers).map_err(Problem::unread)?;
+    let (body, _held) = read(&portal, &head.headers, body).await.map_err(Problem::unread)?;
     let texts = payload::split(&body).map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error))?;
     if texts.is_empty() {
         return Err(Problem::new(StatusCode::BAD_REQUEST, "there is no update in the body"));

@@ -9,8 +9,9 @@
 //!
 //! Members that are not known are refused: a later version's record is not for this one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use delivery::store::sqlite::archive::Archive;
 use delivery::store::{Change, Document};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -137,6 +138,62 @@ pub(super) fn removed_audit(id: &str) -> Change {
     remove(AUDIT, id)
 }
 
+/// Integrations by id, and policies.
+pub(super) struct Kept {
+    pub(super) integrations: BTreeMap<String, Form>,
+    pub(super) policies: Vec<Policy>,
+}
+
+/// What an archive holds of both, with the secrets if there is a key.
+pub(super) fn kept(archive: &Archive, key: Option<&SealingKey>) -> Result<Kept, BookError> {
+    let of = |kind| {
+        let mut documents = archive
+            .documents(kind, None, usize::MAX)
+            .map_err(|error| BookError::Unreadable(kind.to_owned(), error.to_string()))?;
+        documents.reverse();
+        Ok::<_, BookError>(documents)
+    };
+    let integrations = of(INTEGRATION)?.into_iter().map(|document| form_of(document, key));
+    let policies = of(POLICY)?.into_iter().map(policy_of);
+    Ok(Kept {
+        integrations: integrations.collect::<Result<_, _>>()?,
+        policies: policies.collect::<Result<_, _>>()?,
+    })
+}
+
+fn unreadable(document: &Document, error: &serde_json::Error) -> BookError {
+    BookError::Unreadable(format!("{} {}", document.kind, document.id), error.to_string())
+}
+
+fn form_of(document: Document, key: Option<&SealingKey>) -> Result<(String, Form), BookError> {
+    let record: IntegrationRecord =
+        serde_json::from_slice(&document.body).map_err(|error| unreadable(&document, &error))?;
+    let mut form = record.form;
+    if let Some(key) = key {
+        let opened = key.open(&owner(&document.id), &record.sealed);
+        let secrets = opened.map_err(|error| BookError::Sealed(form.name.clone(), error))?;
+        form.put_secrets(&secrets).map_err(|error| unreadable(&document, &error))?;
+    }
+    Ok((document.id, form))
+}
+
+fn policy_of(document: Document) -> Result<Policy, BookError> {
+    let of: PolicyRecord =
+        serde_json::from_slice(&document.body).map_err(|error| unreadable(&document, &error))?;
+    Ok(Policy {
+        id: document.id,
+        name: of.name,
+        description: of.description,
+        disabled: !of.enabled,
+        alert_types: of.alert_types,
+        severities: of.severities,
+        algorithms: of.algorithms,
+        categories: of.categories,
+        track_by: of.track_by,
+        integrations: of.integrations,
+    })
+}
+
 /// Reads all of it.
 pub(super) async fn read(sender: &Sender, key: &SealingKey) -> Result<State, BookError> {
     let read = |store: &mut dyn delivery::store::Store| {
@@ -156,38 +213,16 @@ pub(super) async fn read(sender: &Sender, key: &SealingKey) -> Result<State, Boo
     }
     let mut state =
         State { damaged: BTreeSet::from_iter(integrations.damaged), findings, ..State::default() };
-    let unreadable = |document: &Document, error: serde_json::Error| {
-        BookError::Unreadable(format!("{} {}", document.kind, document.id), error.to_string())
-    };
     for document in integrations.found {
-        let record: IntegrationRecord =
-            serde_json::from_slice(&document.body).map_err(|error| unreadable(&document, error))?;
-        let mut form = record.form;
-        let opened = key.open(&owner(&document.id), &record.sealed);
-        let secrets = opened.map_err(|error| BookError::Sealed(form.name.clone(), error))?;
-        form.put_secrets(&secrets).map_err(|error| unreadable(&document, error))?;
-        state.stored.insert(document.id, form);
+        state.stored.extend([form_of(document, Some(key))?]);
     }
     for document in policies.found {
-        let of: PolicyRecord =
-            serde_json::from_slice(&document.body).map_err(|error| unreadable(&document, error))?;
-        let policy = Policy {
-            id: document.id.clone(),
-            name: of.name,
-            description: of.description,
-            disabled: !of.enabled,
-            alert_types: of.alert_types,
-            severities: of.severities,
-            algorithms: of.algorithms,
-            categories: of.categories,
-            track_by: of.track_by,
-            integrations: of.integrations,
-        };
-        state.policies.insert(document.id, policy);
+        let policy = policy_of(document)?;
+        state.policies.insert(policy.id.clone(), policy);
     }
     for document in gone.found {
         let record: GoneRecord =
-            serde_json::from_slice(&document.body).map_err(|error| unreadable(&document, error))?;
+            serde_json::from_slice(&document.body).map_err(|error| unreadable(&document, &error))?;
         state.gone.insert(document.id, record.name);
     }
     state.audit = audit.found.into_iter().map(|document| document.id).collect();

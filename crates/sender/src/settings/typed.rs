@@ -57,6 +57,7 @@ pub(super) struct TypedIntegration {
     #[serde(default)]
     http2: bool,
     ca_file: Option<PathBuf>,
+    ca: Option<String>,
     #[serde(default)]
     allow: Vec<String>,
     concurrency: Option<usize>,
@@ -129,6 +130,9 @@ impl TypedIntegration {
                 source.file(path).and_then(|pem| String::from_utf8(pem).map_err(|_| "not UTF-8".to_owned()));
             pem.map_err(|error| format!("ca_file: {}: {error}", path.display()))
         };
+        if self.ca.is_some() && self.ca_file.is_some() {
+            mistakes.push("ca: it says the same as ca_file; keep one of them".to_owned());
+        }
         let ca = self.ca_file.as_ref().map(read).transpose().map_err(|mistake| mistakes.push(mistake)).ok();
         if !mistakes.is_empty() {
             return Err(mistakes);
@@ -147,7 +151,7 @@ impl TypedIntegration {
             attempt_timeout: self.attempt_timeout,
             connect_timeout: self.connect_timeout,
             http2: self.http2,
-            ca: ca.flatten(),
+            ca: ca.flatten().or(self.ca),
             allow: self.allow,
             concurrency: self.concurrency,
             rate_per_second: self.rate_per_second,

@@ -11,7 +11,16 @@ use crate::exit::Failure;
 const MADE: &str = "key";
 
 /// The key that is given, or the one that lies in the folder; one is made if there is none.
-pub(super) fn open(given: Option<&str>, file: Option<&Path>, folder: &Path) -> Result<SealingKey, Failure> {
+pub(crate) fn open(given: Option<&str>, file: Option<&Path>, folder: &Path) -> Result<SealingKey, Failure> {
+    let made = folder.join(MADE);
+    if given.is_none() && file.is_none() && !made.exists() {
+        make(&made).map_err(|error| Failure::cannot_run(format!("error: {}: {error}", made.display())))?;
+    }
+    read(given, file, folder)
+}
+
+/// The key that is given, or the one that lies in the folder.
+pub(crate) fn read(given: Option<&str>, file: Option<&Path>, folder: &Path) -> Result<SealingKey, Failure> {
     let wrong =
         |place: &str, error: &dyn std::fmt::Display| Failure::wrong_input(format!("error: {place}: {error}"));
     if let Some(text) = given {
@@ -20,14 +29,11 @@ pub(super) fn open(given: Option<&str>, file: Option<&Path>, folder: &Path) -> R
     let made = folder.join(MADE);
     let path = file.unwrap_or(&made);
     let place = path.display().to_string();
-    let read = match std::fs::read_to_string(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && file.is_none() => make(&made),
-        read => read,
-    };
-    SealingKey::parse(&read.map_err(|error| wrong(&place, &error))?).map_err(|error| wrong(&place, &error))
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(&place, &error))?;
+    SealingKey::parse(&text).map_err(|error| wrong(&place, &error))
 }
 
-fn make(path: &Path) -> std::io::Result<String> {
+fn make(path: &Path) -> std::io::Result<()> {
     let text = SealingKey::generate().map_err(std::io::Error::other)?;
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
@@ -39,5 +45,5 @@ fn make(path: &Path) -> std::io::Result<String> {
         path = %path.display(),
         "made a key that seals the secrets of what is configured by API; it lies beside them, so keep it elsewhere: --key-file, or FUSION_WEBHOOK_KEY"
     );
-    Ok(text)
+    Ok(())
 }
