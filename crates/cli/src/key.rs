@@ -13,10 +13,15 @@ const MADE: &str = "key";
 /// The key that is given, or the one that lies in the folder; one is made if there is none.
 pub(crate) fn open(given: Option<&str>, file: Option<&Path>, folder: &Path) -> Result<SealingKey, Failure> {
     let made = folder.join(MADE);
-    if given.is_none() && file.is_none() && !made.exists() {
+    if lies_beside(given, file) && !made.exists() {
         make(&made).map_err(|error| Failure::cannot_run(format!("error: {}: {error}", made.display())))?;
     }
     read(given, file, folder)
+}
+
+/// Whether the key lies beside what it seals: who copies the folder can open it then.
+pub(crate) const fn lies_beside(given: Option<&str>, file: Option<&Path>) -> bool {
+    given.is_none() && file.is_none()
 }
 
 /// The key that is given, or the one that lies in the folder.
@@ -41,9 +46,5 @@ fn make(path: &Path) -> std::io::Result<()> {
     let mut file = options.open(path)?;
     writeln!(file, "{text}")?;
     file.sync_all()?;
-    tracing::warn!(
-        path = %path.display(),
-        "made a key that seals the secrets of what is configured by API; it lies beside them, so keep it elsewhere: --key-file, or FUSION_WEBHOOK_KEY"
-    );
     Ok(())
 }

@@ -14,6 +14,7 @@ use delivery::store::sqlite::{SqliteStore, scrub};
 use delivery::tasks::spawn;
 use portal::{Access, Portal, Watch};
 use secrecy::{ExposeSecret, SecretString};
+use sender::book::Origin;
 use sender::settings::{Guarding, MIN_TOKEN};
 use sender::{Book, Sender, Settings};
 use tokio::net::TcpListener;
@@ -51,6 +52,12 @@ pub(crate) async fn serve(arguments: Box<Serve>) -> Result<ExitCode, Failure> {
         );
     }
     portal.set_up(settings).await.map_err(|error| cannot_run(&error))?;
+    let beside = key::lies_beside(arguments.key.as_deref(), arguments.key_file.as_deref());
+    if beside && portal.book.view().integrations.values().any(|listed| listed.origin == Origin::Store) {
+        tracing::warn!(
+            "the key that seals stored secrets lies beside them: keep it elsewhere, with --key-file or FUSION_WEBHOOK_KEY"
+        );
+    }
     let count = portal.sender.integrations().len();
     if count == 0 {
         tracing::warn!(
