@@ -45,25 +45,9 @@ pub(crate) async fn serve(arguments: Box<Serve>) -> Result<ExitCode, Failure> {
     let listener = listen(arguments.listen.as_deref().unwrap_or(&settings.server.listen)).await?;
     let address = listener.local_addr().map_err(|error| cannot_run(&error))?;
     let portal = Arc::new(open(&arguments, &settings, address, guarding).await?);
-    for record in portal.book.damaged().await {
-        tracing::error!(
-            record,
-            "a record of what is configured is damaged, and left alone: restore it from an export"
-        );
-    }
     portal.set_up(settings).await.map_err(|error| cannot_run(&error))?;
-    let beside = key::lies_beside(arguments.key.as_deref(), arguments.key_file.as_deref());
-    if beside && portal.book.view().integrations.values().any(|listed| listed.origin == Origin::Store) {
-        tracing::warn!(
-            "the key that seals stored secrets lies beside them: keep it elsewhere, with --key-file or FUSION_WEBHOOK_KEY"
-        );
-    }
     let count = portal.sender.integrations().len();
-    if count == 0 {
-        tracing::warn!(
-            "there is no integration: what is accepted goes nowhere; --config names a file with some, and the API adds them"
-        );
-    }
+    warn(&arguments, &portal).await;
     let (stop, stopped) = oneshot::channel::<()>();
     let answering = spawn(portal::server::serve(listener, Arc::clone(&portal), async {
         let _ = stopped.await;
@@ -92,6 +76,28 @@ pub(crate) async fn serve(arguments: Box<Serve>) -> Result<ExitCode, Failure> {
     answering.await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says what is odd about what is configured.
+async fn warn(arguments: &Serve, portal: &Portal) {
+    for record in portal.book.damaged().await {
+        tracing::error!(
+            record,
+            "a record of what is configured is damaged, and left alone: restore it from an export"
+        );
+    }
+    let view = portal.book.view();
+    let sealed = view.integrations.values().any(|listed| listed.origin == Origin::Store);
+    if sealed && key::lies_beside(arguments.key.as_deref(), arguments.key_file.as_deref()) {
+        tracing::warn!(
+            "the key that seals stored secrets lies beside them: keep it elsewhere, with --key-file or FUSION_WEBHOOK_KEY"
+        );
+    }
+    if view.integrations.is_empty() {
+        tracing::warn!(
+            "there is no integration: what is accepted goes nowhere; --config names a file with some, and the API adds them"
+        );
+    }
 }
 
 /// Opens the store, and puts the engine and the portal on it.
