@@ -68,16 +68,23 @@ impl Default for Limits {
 }
 
 /// Accepts connections until it is told to close, and then waits for what is under way; or until it is dropped.
-pub(crate) async fn serve(mut listener: TcpListener, tls: Option<TlsAcceptor>, desk: Arc<Desk>) {
+pub(crate) async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, desk: Arc<Desk>) {
+    let mut tasks = Tasks::default();
+    accept(listener, tls, &desk, &mut tasks).await;
+    tasks.ended().await;
+    desk.closed();
+}
+
+/// Accepts connections until it is told to close; then nobody listens there any more.
+async fn accept(mut listener: TcpListener, tls: Option<TlsAcceptor>, desk: &Arc<Desk>, tasks: &mut Tasks) {
     let Ok(address) = listener.local_addr() else { return };
     let (slots, idle) = (Arc::new(Semaphore::new(MAX_CONNECTIONS)), Arc::new(Idle::default()));
-    let mut tasks = Tasks::default();
     loop {
         if desk.refusing().is_some() {
             drop(listener);
             listener = tokio::select! {
-                listener = listen_again(address, &desk) => listener,
-                () = desk.closing() => break,
+                listener = listen_again(address, desk) => listener,
+                () = desk.closing() => return,
             };
         }
         let accepted = async {
@@ -87,12 +94,12 @@ pub(crate) async fn serve(mut listener: TcpListener, tls: Option<TlsAcceptor>, d
         let (slot, accepted) = tokio::select! {
             accepted = accepted => accepted,
             () = desk.faults_changed() => continue,
-            () = desk.closing() => break,
+            () = desk.closing() => return,
         };
         match accepted {
             Ok((stream, peer)) => {
                 let connection = connection::Opened { stream, peer, slot, idle: Arc::clone(&idle) };
-                tasks.run(connection.run(tls.clone(), Arc::clone(&desk)));
+                tasks.run(connection.run(tls.clone(), Arc::clone(desk)));
             }
             Err(error) if is_of_one_connection(&error) => {}
             // Out of file descriptors or memory: what is idle makes room, and what runs gets a moment to end.
@@ -102,8 +109,6 @@ pub(crate) async fn serve(mut listener: TcpListener, tls: Option<TlsAcceptor>, d
             }
         }
     }
-    tasks.ended().await;
-    desk.closed();
 }
 
 /// Waits for a place. While there is none, what has become idle is asked again and again to make room.

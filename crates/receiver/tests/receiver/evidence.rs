@@ -243,3 +243,21 @@ async fn what_this_end_closes_unused_is_nobody_s_doing() {
         receiver.captures().into_iter().filter(|capture| capture.request().is_none()).collect();
     assert!(without.len() <= 1 && receiver.counts().failed == 0, "{without:?}");
 }
+
+#[tokio::test]
+async fn while_it_closes_nobody_listens_though_something_is_under_way() {
+    let receiver = MockReceiver::start().await.unwrap();
+    let mut stream = TcpStream::connect(receiver.address()).await.unwrap();
+    let head = format!("POST / HTTP/1.1\r\nhost: a\r\n{JSON}content-length: {}\r\n\r\n", UPDATE.len());
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // Once this one was answered the other was accepted.
+    exchange(&receiver, &post(JSON, UPDATE)).await;
+    let address = receiver.address();
+    let ends = async {
+        while TcpStream::connect(address).await.is_ok() {}
+        stream.write_all(UPDATE.as_bytes()).await.unwrap();
+    };
+    tokio::join!(receiver.close(LIMIT), async { tokio::time::timeout(LIMIT, ends).await.unwrap() });
+    assert_eq!(receiver.counts().passed, 2, "what was under way was taken to its end");
+    drop(MockReceiver::builder().listen(&address.to_string()).start().await.unwrap());
+}
