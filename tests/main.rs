@@ -13,5 +13,6 @@ mod receive;
 mod serve;
 mod server;
 mod tls;
+mod tried;
 mod vendor;
 mod wire;

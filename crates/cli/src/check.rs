@@ -2,15 +2,11 @@
 
 use std::process::ExitCode;
 
-use bytes::Bytes;
-use delivery::http::request::request;
-use delivery::target::headers::is_secret;
-use http::{Request, Version};
 use payload::check::Weight;
 use payload::{FieldNames, Update};
-use sender::Integration;
-use sender::message::message;
 use sender::policy::{Route, route};
+use sender::{Integration, Preview};
+use serde_json::json;
 
 use crate::args::Check;
 use crate::exit::{Failure, NOT_ALL_WELL};
@@ -76,65 +72,22 @@ fn show_request(update: &Update, integration: &Integration, json: bool) -> bool 
         let word = if finding.weight == Weight::Error { "error" } else { "warning" };
         anstream::eprintln!("{word}: {}: {}", integration.name, show::printable(&finding.to_string()));
     }
-    let message = message(update);
-    let body = match integration.field_names.render(update) {
-        Ok(body) => body,
+    let preview = match Preview::of(integration, update, clock::wall()) {
+        Ok(preview) => preview,
         Err(collision) => {
             anstream::eprintln!("error: {}: {collision}", integration.name);
             return false;
         }
     };
-    let request = request(&integration.target, &message, clock::wall(), body, Version::HTTP_11);
     if json {
-        anstream::println!("{}", as_json(integration, &request));
+        anstream::println!("{}", json!(preview));
     } else {
-        print(integration, &request);
+        let faint = show::FAINT;
+        let parts = integration.target.parts();
+        let unverified = parts.tls.is_unverified() && parts.address.is_secure();
+        let warning = if unverified { ", certificate and host name unchecked" } else { "" };
+        anstream::println!("{faint}# {}: {}{warning}{faint:#}", integration.name, preview.url);
+        anstream::println!("{preview}\n");
     }
     true
-}
-
-/// The header lines as they will be sent, secrets masked.
-fn lines(request: &Request<Bytes>) -> Vec<(String, String)> {
-    let line = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
-        let hidden = value.is_sensitive() || is_secret(name);
-        let value =
-            if hidden { "***".to_owned() } else { String::from_utf8_lossy(value.as_bytes()).into_owned() };
-        (title_case(name.as_str()), value)
-    };
-    request.headers().iter().map(line).collect()
-}
-
-/// The spelling in which HTTP/1.1 sends a name.
-fn title_case(name: &str) -> String {
-    let word = |word: &str| {
-        let mut word = word.to_owned();
-        if let Some(first) = word.get_mut(..1) {
-            first.make_ascii_uppercase();
-        }
-        word
-    };
-    name.split('-').map(word).collect::<Vec<_>>().join("-")
-}
-
-fn print(integration: &Integration, request: &Request<Bytes>) {
-    let faint = show::FAINT;
-    let parts = integration.target.parts();
-    let unverified = parts.tls.is_unverified() && parts.address.is_secure();
-    let warning = if unverified { ", certificate and host name unchecked" } else { "" };
-    anstream::println!("{faint}# {}: {}{warning}{faint:#}", integration.name, parts.address);
-    anstream::println!("POST {} HTTP/1.1", request.uri());
-    for (name, value) in lines(request) {
-        anstream::println!("{name}: {value}");
-    }
-    anstream::println!("\n{}\n", String::from_utf8_lossy(request.body()));
-}
-
-fn as_json(integration: &Integration, request: &Request<Bytes>) -> serde_json::Value {
-    serde_json::json!({
-        "integration": integration.name,
-        "url": integration.target.parts().address.as_str(),
-        "method": request.method().as_str(),
-        "headers": lines(request),
-        "body": String::from_utf8_lossy(request.body()),
-    })
 }

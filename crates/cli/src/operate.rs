@@ -102,19 +102,39 @@ pub(crate) fn integrations(what: Integrations) -> Result<ExitCode, Failure> {
     if server.json {
         show::println(&value.to_string());
     } else if act == "test" {
-        let (style, mark) = if failed { (show::BAD, "✗") } else { (show::GOOD, "✓") };
-        show::println(&format!(
-            "{style}{mark}{style:#} {}: {}",
-            show::printable(&name),
-            cell(&value["outcome"])
-        ));
-        if failed && value["response"].is_string() {
-            show::println(&format!("    the receiver says: {}", cell(&value["response"])));
+        for line in tried(&name, &value) {
+            show::println(&line);
         }
     } else {
         show::println(&format!("{} is {}", show::printable(&name), cell(&value["state"])));
     }
     Ok(if failed { ExitCode::from(NOT_ALL_WELL) } else { ExitCode::SUCCESS })
+}
+
+/// What became of a test: the outcome, what to do about it, what it went over, and what the receiver said.
+fn tried(name: &str, value: &Value) -> Vec<String> {
+    let failed = value["delivered"] == false;
+    let (style, mark) = if failed { (show::BAD, "✗") } else { (show::GOOD, "✓") };
+    let took = value["timings"]["total"].as_f64().unwrap_or_default();
+    let faint = show::FAINT;
+    let mut lines = vec![format!(
+        "{style}{mark}{style:#} {}: {}{faint}  {took:.1} ms{faint:#}",
+        show::printable(name),
+        cell(&value["outcome"])
+    )];
+    if let Some(advice) = value["advice"].as_str() {
+        lines.push(format!("    {}", show::printable(advice)));
+    }
+    let connection = &value["connection"];
+    if connection.is_object() {
+        let checked = if connection["verified"] == true { "verified" } else { "certificate unchecked" };
+        let tls = connection["tls"].as_str().map(|tls| format!(", {tls}, {checked}")).unwrap_or_default();
+        let to = format!("{}, {}{tls}", cell(&connection["address"]), cell(&connection["http"]));
+        lines.push(format!("    {faint}to {}{faint:#}", show::printable(&to)));
+    }
+    let body = value["response"]["body"].as_str().filter(|body| failed && !body.trim().is_empty());
+    lines.extend(body.map(|body| format!("    the receiver says: {}", show::printable(body.trim()))));
+    lines
 }
 
 /// A name as one segment of a path (RFC 3986, section 3.3).

@@ -2,6 +2,8 @@
 //!
 //! It says what happened; what follows from it is decided in `retry`.
 
+mod advice;
+
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime};

@@ -6,6 +6,7 @@
 //! | `GET /v1/status` | says how the server, its store and its integrations are |
 //! | `GET`, `POST /v1/integrations`, `GET`, `PUT`, `DELETE /v1/integrations/{id}` | what is configured of integrations |
 //! | `POST /v1/integrations/{name}/pause`, `resume`, `test` | acts on an integration |
+//! | `POST /v1/preview`, `/v1/test` | shows what a form would send, sends it once |
 //! | `GET /v1/deliveries`, `GET /v1/deliveries/{integration}/{number}` | lists deliveries, shows one |
 //! | `POST /v1/deliveries/{integration}/{number}/resend`, `POST /v1/dead/resend` | sends again |
 //! | `GET /v1/unrouted` | lists what went nowhere |
@@ -17,6 +18,7 @@ mod configured;
 mod deliveries;
 mod integrations;
 mod status;
+mod tried;
 mod updates;
 mod vendor;
 
@@ -46,6 +48,8 @@ pub fn routes(portal: Arc<Portal>) -> Router {
             get(configured::show).put(configured::replace).delete(configured::remove),
         )
         .route("/v1/integrations/{id}/{act}", post(integrations::act))
+        .route("/v1/preview", post(tried::preview))
+        .route("/v1/test", post(tried::test))
         .route("/v1/audit", get(configured::audit))
         .merge(vendor::routes())
         .route("/v1/deliveries", get(deliveries::list))

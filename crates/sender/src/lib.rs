@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Reading order: [`integration`] is the form of the documentation page; [`policy`] says which updates go where;
-//! [`message`] makes an update a message; [`form`] is an integration as it is filled in; [`settings`] reads all of it from a
+//! [`message`] makes an update a message; [`preview`] shows what would be sent; [`form`] is an integration as it is filled in; [`settings`] reads all of it from a
 //! file; [`seal`] keeps its secrets; [`accept`] puts it to work; [`book`] keeps what is configured
 //! by API or page.
 
@@ -15,6 +15,8 @@ pub mod integration;
 pub mod policy;
 
 pub mod message;
+
+pub mod preview;
 
 pub mod form;
 pub mod settings;
@@ -33,4 +35,5 @@ pub use duration::{Time, duration};
 pub use form::Form;
 pub use integration::{Draft, Integration};
 pub use policy::Policy;
+pub use preview::Preview;
 pub use settings::Settings;

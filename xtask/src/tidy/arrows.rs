@@ -102,6 +102,7 @@ const MODULES: &[(&str, &[Arrows])] = &[
             ("policy", &[]),
             ("message", &[]),
             ("form", &["duration", "integration"]),
+            ("preview", &["form", "integration", "message"]),
             ("settings", &["duration", "form", "integration", "policy"]),
             ("seal", &[]),
             ("accept", &["integration", "message", "policy"]),

@@ -207,24 +207,14 @@ fn lines(several: bool, integration: &str, report: &AttemptReport<'_>) -> Vec<St
 
 /// The outcome, with what to do about it where that is not plain.
 fn explained(attempt: &Attempt) -> String {
-    let hint = match &attempt.outcome {
-        Outcome::Answered(answer) => match answer.status.as_u16() {
-            300..=399 => "; redirects are not followed: give the URL that it points to",
-            401 => "; the receiver wants other credentials",
-            410 => "; the receiver is gone for good",
-            _ => "",
-        },
-        Outcome::Tls(TlsFault::UnknownIssuer { .. } | TlsFault::WrongHost { .. } | TlsFault::Expired) => {
-            "; --ca-file names whom to trust, --skip-ssl-verification trusts anybody"
+    let advice = match &attempt.outcome {
+        Outcome::Tls(TlsFault::UnknownIssuer { .. }) => {
+            Some("--ca-file names whom to trust, --skip-ssl-verification trusts anybody")
         }
-        Outcome::Tls(_)
-        | Outcome::Unreachable(_)
-        | Outcome::TimedOut(_)
-        | Outcome::Broken { .. }
-        | Outcome::Unsent
-        | Outcome::Unrenderable(_) => "",
+        outcome => outcome.advice(),
     };
-    format!("{}{hint}", show::printable(&attempt.outcome.to_string()))
+    let advice = advice.map(|advice| format!("; {advice}")).unwrap_or_default();
+    format!("{}{advice}", show::printable(&attempt.outcome.to_string()))
 }
 
 /// What a receiver says: the failed checks if it is one of ours, else the start of its text.

@@ -4,14 +4,11 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use delivery::outcome::{Attempt, Outcome};
 use http::StatusCode;
-use payload::Update;
-use sender::Integration;
-use sender::message::test_message;
 use serde_json::{Value, json};
 
 use super::Problem;
+use super::tried::{Tried, sample};
 use crate::portal::Portal;
 
 pub(super) async fn act(
@@ -51,25 +48,6 @@ async fn test(portal: &Portal, name: &str) -> Result<Json<Value>, Problem> {
     let found = portal.sender.integration(name);
     let (_, integration) =
         found.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "the integration is gone"))?;
-    let tried = tried(portal, &integration).await;
-    let (_, value) = tried.map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error))?;
-    Ok(Json(value))
-}
-
-/// The attempt, and what is told of it.
-pub(super) async fn tried(portal: &Portal, integration: &Integration) -> Result<(Attempt, Value), String> {
-    let sample = Update::parse(payload::SAMPLE).map_err(|error| error.to_string())?;
-    let message = test_message(&sample);
-    let attempt = portal.client.attempt(&integration.target, &message).await;
-    let arrived = matches!(&attempt.outcome, Outcome::Answered(answer) if answer.status.is_success());
-    let response = attempt.response.as_ref();
-    let value = json!({
-        "integration": integration.name,
-        "delivered": arrived,
-        "outcome": attempt.outcome.to_string(),
-        "milliseconds": attempt.timings.total.as_secs_f64() * 1000.0,
-        "webhook_id": message.id.as_str(),
-        "response": response.map(|response| String::from_utf8_lossy(&response.body).into_owned()),
-    });
-    Ok((attempt, value))
+    let sample = sample().map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error))?;
+    Ok(Json(Tried::of(portal, &integration, &sample).await.told()))
 }

@@ -22,14 +22,13 @@ use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
-use delivery::outcome::Outcome;
 use http::StatusCode;
 use sender::Form;
 use sender::book::Refused;
 use serde::Serialize;
 use serde_json::json;
 
-use super::integrations::tried;
+use super::tried::{Tried, sample};
 use crate::portal::Portal;
 
 use words::{IntegrationIn, RuleIn};
@@ -156,11 +155,13 @@ async fn test_integration(State(portal): Shared, body: Body<IntegrationIn>) -> R
         tested.keep_secrets_of(before);
     }
     let checked = tested.check("test", portal.book.guarding()).map_err(Refused::Invalid)?;
-    let (attempt, value) = tried(&portal, &checked).await.map_err(bad)?;
-    match &attempt.outcome {
-        Outcome::Answered(answer) if answer.status.is_success() => Ok(found(StatusCode::CREATED, &[value])),
-        outcome => Err(bad(format!("the test did not arrive: {outcome}"))),
+    let tried = Tried::of(&portal, &checked, &sample().map_err(bad)?).await;
+    if tried.delivered() {
+        return Ok(found(StatusCode::CREATED, &[tried.told()]));
     }
+    let outcome = &tried.attempt.outcome;
+    let advice = outcome.advice().map(|advice| format!("; {advice}")).unwrap_or_default();
+    Err(bad(format!("the test did not arrive: {outcome}{advice}")))
 }
 
 fn bad(why: impl Into<String>) -> Problem {

@@ -1,0 +1,143 @@
+//! Trying an integration out, also one that is not kept yet: what would be sent, and what becomes of it when it is sent once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
+use delivery::outcome::{Attempt, Connection, Outcome, Response};
+use delivery::target::headers::is_secret;
+use http::StatusCode;
+use payload::Update;
+use sender::book::Refused;
+use sender::form::MASK;
+use sender::message::test_message;
+use sender::{Form, Integration, Preview};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::Problem;
+use crate::portal::Portal;
+
+/// What is tried: a form as it stands, with the secrets of the integration that it is to replace, if it names one.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    id: Option<String>,
+    form: Form,
+    /// The update; the documentation page's sample, if there is none.
+    update: Option<Box<RawValue>>,
+}
+
+impl Asked {
+    fn checked(mut self, portal: &Portal) -> Result<(Integration, Update), Problem> {
+        if let Some(id) = &self.id {
+            let unknown = || Refused::Unknown { what: "integration", id: id.clone() };
+            self.form.keep_secrets_of(portal.book.view().form(id).ok_or_else(unknown)?);
+        }
+        let integration = self.form.check("test", portal.book.guarding()).map_err(Refused::Invalid)?;
+        let update = match &self.update {
+            None => sample(),
+            Some(update) => {
+                Update::parse(update.get().to_owned()).map_err(|error| format!("update: {error}"))
+            }
+        };
+        Ok((integration, update.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error))?))
+    }
+}
+
+/// What would be sent, with what is odd about it.
+pub(super) async fn preview(
+    State(portal): State<Arc<Portal>>,
+    asked: Result<Json<Asked>, JsonRejection>,
+) -> Result<Json<Value>, Problem> {
+    let (integration, update) = asked?.0.checked(&portal)?;
+    let preview = Preview::of(&integration, &update, portal.clock.wall());
+    let preview = preview.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error))?;
+    let odd = payload::check(&update, &integration.field_names);
+    let findings: Vec<_> = odd.iter().map(ToString::to_string).collect();
+    Ok(Json(json!({ "request": preview, "findings": findings })))
+}
+
+/// Sends it once; keeps nothing.
+pub(super) async fn test(
+    State(portal): State<Arc<Portal>>,
+    asked: Result<Json<Asked>, JsonRejection>,
+) -> Result<Json<Value>, Problem> {
+    let (integration, update) = asked?.0.checked(&portal)?;
+    Ok(Json(Tried::of(&portal, &integration, &update).await.told()))
+}
+
+/// The documentation page's sample.
+pub(super) fn sample() -> Result<Update, String> {
+    Update::parse(payload::SAMPLE).map_err(|error| error.to_string())
+}
+
+/// One attempt, past the queue.
+pub(super) struct Tried {
+    integration: String,
+    webhook_id: String,
+    pub(super) attempt: Attempt,
+}
+
+impl Tried {
+    pub(super) async fn of(portal: &Portal, integration: &Integration, update: &Update) -> Self {
+        let message = test_message(update);
+        let mut attempt = portal.client.attempt(&integration.target, &message).await;
+        if attempt.outcome == Outcome::Unsent {
+            // A connection of an earlier try, closed since; now there is none of them any more.
+            attempt = portal.client.attempt(&integration.target, &message).await;
+        }
+        Self { integration: integration.name.clone(), webhook_id: message.id.as_str().to_owned(), attempt }
+    }
+
+    pub(super) fn delivered(&self) -> bool {
+        matches!(&self.attempt.outcome, Outcome::Answered(answer) if answer.status.is_success())
+    }
+
+    /// All that is known of it; durations in milliseconds since it began.
+    pub(super) fn told(&self) -> Value {
+        let Attempt { outcome, timings, connection, response } = &self.attempt;
+        let milliseconds = |time: Duration| time.as_secs_f64() * 1000.0;
+        json!({
+            "integration": self.integration,
+            "webhook_id": self.webhook_id,
+            "delivered": self.delivered(),
+            "outcome": outcome.to_string(),
+            "word": outcome.word(),
+            "advice": outcome.advice(),
+            "timings": {
+                "connected": timings.connect.map(milliseconds),
+                "tls": timings.tls.map(milliseconds),
+                "first_byte": timings.first_byte.map(milliseconds),
+                "total": milliseconds(timings.total),
+            },
+            "connection": connection.as_ref().map(went_over),
+            "response": response.as_ref().map(answered),
+        })
+    }
+}
+
+fn went_over(connection: &Connection) -> Value {
+    json!({
+        "address": connection.peer.to_string(),
+        "http": format!("{:?}", connection.version),
+        "tls": connection.tls,
+        "verified": connection.tls.is_some() && !connection.unverified,
+    })
+}
+
+fn answered(response: &Response) -> Value {
+    let line = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+        let shown = if is_secret(name) { MASK.into() } else { String::from_utf8_lossy(value.as_bytes()) };
+        json!([name.as_str(), shown])
+    };
+    json!({
+        "status": response.status.as_u16(),
+        "headers": response.headers.iter().map(line).collect::<Vec<_>>(),
+        "body": String::from_utf8_lossy(&response.body),
+        "truncated": response.truncated,
+    })
+}
