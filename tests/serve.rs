@@ -5,7 +5,10 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use receiver::MockReceiver;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::task::block_in_place;
+use tokio::time::timeout;
 
 use crate::harness::{LIMIT, update};
 use crate::server::{PROGRAM, Server, configuration};
@@ -313,4 +316,45 @@ async fn after_an_outage_what_waited_comes_in_order_within_seconds() {
     let receiver = MockReceiver::builder().listen(&address).start().await.unwrap();
     let captures = receiver.wait_for(60, Duration::from_secs(10)).await.unwrap();
     assert!(captures.iter().all(|capture| capture.verdict.passed()));
+}
+
+/// Reads one answer of a connection that goes on.
+async fn answer(stream: &mut TcpStream) -> String {
+    let (mut read, mut piece) = (Vec::new(), [0; 4096]);
+    loop {
+        let count = timeout(LIMIT, stream.read(&mut piece)).await.unwrap().unwrap();
+        read.extend_from_slice(&piece[..count]);
+        let text = String::from_utf8_lossy(&read).to_lowercase();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        if count == 0 || length.is_some_and(|length| length.parse() == Ok(body.len())) {
+            return text;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_nobody_wants_spoils_neither_the_answer_nor_the_next_request() {
+    let server = Server::start("http://127.0.0.1:9/", &[]);
+    let address = server.url.trim_start_matches("http://").trim_end_matches('/').to_owned();
+    for target in ["/nowhere", "/v1/status", "/v1/updates", "/api/v1/rule-engine/rule/none"] {
+        let mut stream = TcpStream::connect(&address).await.unwrap();
+        let head = format!("PATCH {target} HTTP/1.1\r\nhost: {address}\r\ncontent-length: 200000\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        for _ in 0..200 {
+            stream.write_all(&[b'x'; 1000]).await.unwrap();
+        }
+        let answered = answer(&mut stream).await;
+        assert!(answered.starts_with("http/1.1 40") && !answered.contains("connection: close"), "{answered}");
+        let next = format!("GET /healthz HTTP/1.1\r\nhost: {address}\r\n\r\n");
+        stream.write_all(next.as_bytes()).await.unwrap();
+        let answered = answer(&mut stream).await;
+        assert!(answered.ends_with("alive\n"), "{answered}");
+    }
+    // Who asks before sending is answered before sending, and told that the connection ends.
+    let mut stream = TcpStream::connect(&address).await.unwrap();
+    let head = "POST /nowhere HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 9\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let answered = answer(&mut stream).await;
+    assert!(answered.starts_with("http/1.1 404") && answered.contains("connection: close"), "{answered}");
 }

@@ -19,6 +19,7 @@ mod deliveries;
 mod integrations;
 mod status;
 mod tried;
+mod unread;
 mod updates;
 mod vendor;
 
@@ -27,10 +28,10 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use http::header::{CACHE_CONTROL, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
+use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, StatusCode, Uri};
 use sender::book::Refused;
 use serde_json::json;
@@ -67,18 +68,16 @@ pub fn routes(portal: Arc<Portal>) -> Router {
             refuse(&uri, StatusCode::METHOD_NOT_ALLOWED, "this route has another method")
         })
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(from_fn(unread::discard))
         .with_state(portal)
 }
 
 async fn admit(State(portal): State<Arc<Portal>>, request: Request, next: Next) -> Response {
-    let (mut response, refused) = match portal.access.judge(request.headers()) {
-        Ok(()) => (next.run(request).await, false),
-        Err(refused) => (refuse(request.uri(), refused.status, refused.why), true),
+    let mut response = match portal.access.judge(request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(refused) => refuse(request.uri(), refused.status, refused.why),
     };
     let headers = response.headers_mut();
-    if refused {
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
@@ -128,17 +127,11 @@ pub(crate) struct Problem {
     error: String,
     findings: Vec<serde_json::Value>,
     retry_after: Option<u32>,
-    unread: bool,
 }
 
 impl Problem {
     fn new(status: StatusCode, error: impl Into<String>) -> Self {
-        Self { status, error: error.into(), findings: Vec::new(), retry_after: None, unread: false }
-    }
-
-    /// The body was not read: the connection cannot be used again, and says so (RFC 9112, section 9.6).
-    fn unread(self) -> Self {
-        Self { unread: true, ..self }
+        Self { status, error: error.into(), findings: Vec::new(), retry_after: None }
     }
 
     /// Not now, but later: in so many seconds.
@@ -162,9 +155,6 @@ impl IntoResponse for Problem {
         let mut response = (self.status, axum::Json(body)).into_response();
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        if self.unread {
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -1,7 +1,6 @@
 //! `POST /v1/updates`: one JSON object, an array of them, or one a line. 202 means that they are on disk.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
@@ -12,7 +11,6 @@ use delivery::engine::AcceptError;
 use delivery::store::Fault;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
-use http_body_util::BodyExt;
 use payload::check::Weight;
 use payload::{FieldNames, Update};
 use sender::accept::Accepted;
@@ -24,22 +22,18 @@ use crate::portal::{MAX_BODIES, MAX_BODY, MAX_UPDATES, Portal};
 /// The longest idempotency key, in bytes.
 const MAX_KEY: usize = 256;
 
-/// How much of a body that is too long is read and thrown away, in bytes, and for how long.
-const MAX_DISCARDED: usize = 64 * 1024 * 1024;
-const DISCARD: Duration = Duration::from_secs(5);
-
 /// What became of one item: its status, and its lines of the answer.
 type Item = (StatusCode, Value);
 
 pub(super) async fn accept(State(portal): State<Arc<Portal>>, request: Request) -> Result<Response, Problem> {
     if portal.is_draining() {
         let why = "the server is shutting down and takes nothing more in";
-        return Err(Problem::later(StatusCode::SERVICE_UNAVAILABLE, why, 5).unread());
+        return Err(Problem::later(StatusCode::SERVICE_UNAVAILABLE, why, 5));
     }
     let (head, body) = request.into_parts();
-    check_content_type(&head.headers).map_err(Problem::unread)?;
-    let key = idempotency_key(&head.headers).map_err(Problem::unread)?;
-    let (body, _held) = read(&portal, &head.headers, body).await.map_err(Problem::unread)?;
+    check_content_type(&head.headers)?;
+    let key = idempotency_key(&head.headers)?;
+    let (body, _held) = read(&portal, &head.headers, body).await?;
     let texts = payload::split(&body).map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error))?;
     if texts.is_empty() {
         return Err(Problem::new(StatusCode::BAD_REQUEST, "there is no update in the body"));
@@ -100,7 +94,6 @@ async fn read(
     let length = headers.get(http::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     let length = length.and_then(|text| text.parse::<usize>().ok()).unwrap_or(MAX_BODY);
     if length > MAX_BODY {
-        discard(body).await;
         return Err(too_large());
     }
     let permits = u32::try_from(length.min(MAX_BODIES)).unwrap_or(u32::MAX);
@@ -112,20 +105,6 @@ async fn read(
     let bytes = axum::body::to_bytes(body, MAX_BODY).await;
     // What breaks off has nobody left to answer; what is left is a body that is too long.
     Ok((bytes.map_err(|_| too_large())?, held))
-}
-
-/// Reads on for a while what nobody wants: who is still sending would see a reset connection instead of the answer.
-async fn discard(mut body: Body) {
-    let reading = async {
-        let mut left = MAX_DISCARDED;
-        while let Some(Ok(frame)) = body.frame().await {
-            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
-            if left == 0 {
-                return;
-            }
-        }
-    };
-    let _ = tokio::time::timeout(DISCARD, reading).await;
 }
 
 async fn take_in(portal: &Portal, texts: &[&[u8]], key: Option<&str>) -> Result<Vec<Item>, Problem> {
