@@ -45,6 +45,7 @@ async fn a_script_for_the_vendor_s_api_adds_a_webhook_and_a_policy_and_they_work
         (201, &json!(201), &json!(true)),
         "{tested}"
     );
+    receiver.clear();
     let (status, added) = server.ask("POST", INTEGRATIONS, Some(&wanted));
     assert_eq!((status, &added["meta"]), (201, &json!({ "code": 201, "count": 1 })), "{added}");
     let shown = added["data"][0].clone();
@@ -230,6 +231,7 @@ async fn what_is_configured_goes_out_as_a_file_and_comes_in_from_one() {
     assert_eq!((code, printed.matches('✓').count()), (0, 2), "{printed}{errors}");
     let (code, printed, _) = block_in_place(|| run(&["integrations", "import", "more.toml"]));
     assert!(code == 1 && printed.contains("✗ integration other") && printed.contains("already"), "{printed}");
+    assert!(printed.contains("✗ policy grave"), "a policy is not doubled: {printed}");
     let (code, shut, _) = run(&["integrations", "export", "--data", "data"]);
     assert!(code == 0 && !shut.contains("s3cret") && shut.contains("X-Api-Key: ***"), "{shut}");
     let (code, open, _) = run(&["integrations", "export", "--data", "data", "--with-secrets"]);
@@ -245,8 +247,22 @@ async fn what_is_configured_goes_out_as_a_file_and_comes_in_from_one() {
     assert_eq!(code, 0, "{printed}");
     let (_, again, _) = run(&["integrations", "export", "--data", "data", "--with-secrets"]);
     assert!(again.matches("[integrations.other]").count() == 1, "{again}");
+    policies_by_command(|arguments| block_in_place(|| run(arguments)));
     let (code, _, errors) = block_in_place(|| run(&["integrations", "remove", "siem"]));
     assert!(code == 2 && errors.contains("in the file"), "{errors}");
     let (code, _, errors) = run(&["integrations", "export", "--data", "nowhere"]);
     assert!(code == 2 && errors.contains("there is no store in it"), "{errors}");
+}
+
+fn policies_by_command(run: impl Fn(&[&str]) -> (i32, String, String)) {
+    assert_eq!(run(&["policies", "disable", "grave"]).0, 0);
+    let (_, printed, _) = run(&["policies", "list"]);
+    let line = printed.lines().find(|line| line.starts_with("grave")).unwrap();
+    assert!(["disabled", "any", "high", "other"].iter().all(|part| line.contains(part)), "{printed}");
+    assert_eq!(run(&["policies", "enable", "grave"]).0, 0);
+    assert_eq!(run(&["policies", "remove", "grave"]).1, "grave is removed\n");
+    let (code, _, errors) = run(&["policies", "remove", "grave"]);
+    assert!(code == 2 && errors.contains("there is no policy \"grave\""), "{errors}");
+    let (_, printed, _) = run(&["audit", "--limit", "1"]);
+    assert!(printed.contains("policy removed") && printed.lines().count() == 2, "{printed}");
 }

@@ -1,5 +1,6 @@
 //! The command line as it is typed.
 
+pub(crate) mod configured;
 pub(crate) mod receive;
 
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::exit;
+use configured::{Integrations, Policies};
 use receive::Receive;
 
 /// Sends the updates of a network-detection platform's events as webhooks, and receives them to develop and test against.
@@ -40,9 +42,20 @@ pub(crate) enum Command {
     /// List and resend what a running server gave up
     #[command(subcommand)]
     Dead(Dead),
-    /// List, pause, resume and test the integrations of a running server
+    /// List, pause, resume, test, import, export and remove integrations of a running server
     #[command(subcommand)]
     Integrations(Integrations),
+    /// List, enable, disable and remove response policies of a running server
+    #[command(subcommand)]
+    Policies(Policies),
+    /// List who changed what of a running server's configuration, newest first
+    Audit {
+        /// How many changes
+        #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        limit: u16,
+        #[command(flatten)]
+        server: Server,
+    },
     /// Look at a store on disk
     #[command(subcommand)]
     Store(Store),
@@ -304,66 +317,6 @@ pub(crate) enum Dead {
     Resend {
         #[command(flatten)]
         filter: Filter,
-        #[command(flatten)]
-        server: Server,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Integrations {
-    /// List integrations with what waits for them
-    List(Server),
-    /// Start no more attempts
-    Pause {
-        /// The integration
-        name: String,
-        #[command(flatten)]
-        server: Server,
-    },
-    /// Go on, also after a 410
-    Resume {
-        /// The integration
-        name: String,
-        #[command(flatten)]
-        server: Server,
-    },
-    /// Hand the integrations and policies of a configuration file to a running server, which keeps them
-    Import {
-        /// The file (TOML); passwords may stand elsewhere, as for `serve`
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-        /// Put an integration in the place of one with its name
-        #[arg(long)]
-        replace: bool,
-        #[command(flatten)]
-        server: Server,
-    },
-    /// Print what was added by API as the TOML of a configuration file, also while the server runs
-    Export {
-        /// The folder of the store
-        #[arg(long, value_name = "DIR", default_value = "fusion-webhook-data")]
-        data: PathBuf,
-        /// With passwords and secret header values
-        #[arg(long)]
-        with_secrets: bool,
-        /// The key that they are sealed with [default: the one in the folder]
-        #[arg(long, value_name = "FILE", requires = "with_secrets")]
-        key_file: Option<PathBuf>,
-        /// The same, as a text
-        #[arg(long, env = "FUSION_WEBHOOK_KEY", hide = true, hide_env_values = true)]
-        key: Option<String>,
-    },
-    /// Remove an integration that was added by API; what waits for it is dead
-    Remove {
-        /// The integration
-        name: String,
-        #[command(flatten)]
-        server: Server,
-    },
-    /// Send the documentation page's sample, once, past the queue
-    Test {
-        /// The integration
-        name: String,
         #[command(flatten)]
         server: Server,
     },

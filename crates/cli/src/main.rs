@@ -48,6 +48,8 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Deliveries(what) => operate::deliveries(what),
         Command::Dead(what) => operate::dead(what),
         Command::Integrations(what) => operate::integrations(what),
+        Command::Policies(what) => operate::policies(&what),
+        Command::Audit { limit, server } => operate::audit(limit, &server),
         Command::Store(what) => store::store(what),
         Command::Demo(demo) => runtime()?.block_on(demo::demo(demo)),
         Command::Check(check) => check::check(&check),

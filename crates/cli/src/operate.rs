@@ -1,15 +1,19 @@
-//! `status`, `deliveries`, `dead`, `integrations`: what an operator asks of a running server.
+//! `status`, `deliveries`, `dead`, `integrations`, `policies`, `audit`: what an operator asks of a running server.
 
 mod configure;
+mod policies;
 
 use std::process::ExitCode;
 
 use serde_json::Value;
 
-use crate::args::{Dead, Deliveries, Filter, Integrations, Server};
+use crate::args::configured::Integrations;
+use crate::args::{Dead, Deliveries, Filter, Server};
 use crate::ask::Ask;
 use crate::exit::{Failure, NOT_ALL_WELL};
 use crate::show;
+
+pub(crate) use policies::{audit, policies};
 
 /// How many deliveries one request asks for.
 const PAGE: usize = 500;

@@ -72,7 +72,9 @@ pub(super) fn import(file: &Path, replace: bool, server: &Server) -> Result<Exit
             Some(id) if replace => {
                 ask.put(&format!("/api/v1/rule-engine/rule/{}", encoded(id)), body.as_bytes())
             }
-            _ => ask.post("/api/v1/rule-engine/rule", &[], body.as_bytes()),
+            // Two of one name are allowed there, but importing a file again must not double what it holds.
+            Some(_) => Err(Failure::wrong_input("there is one of this name already; --replace replaces it")),
+            None => ask.post("/api/v1/rule-engine/rule", &[], body.as_bytes()),
         };
         told("policy", &policy.name, answer.and_then(crate::ask::Answer::good));
     }
