@@ -22,8 +22,29 @@ pub(super) fn look(path: &Path) -> Look {
     Some((metadata.modified().ok()?, metadata.len()))
 }
 
-pub(super) async fn reload((path, mut taken): (PathBuf, Look), guarding: Guarding, portal: Arc<Portal>) {
+/// What was seen of the file, and what of it is in force.
+struct Seen {
+    taken: Look,
+    last: Look,
+}
+
+impl Seen {
+    /// Whether it is time to take it over. Who writes it may not be done: what is half written may be right, and lack
+    /// integrations that others wait for; so it must look the same twice, unless somebody asks.
+    fn is_due(&mut self, now: Look, asked: bool) -> bool {
+        let settled = now.is_some() && now == self.last;
+        self.last = now;
+        let due = asked || (settled && now != self.taken);
+        if due {
+            self.taken = now;
+        }
+        due
+    }
+}
+
+pub(super) async fn reload((path, taken): (PathBuf, Look), guarding: Guarding, portal: Arc<Portal>) {
     let mut signal = hang_up();
+    let mut seen = Seen { taken, last: taken };
     loop {
         let asked = async {
             match &mut signal {
@@ -35,17 +56,18 @@ pub(super) async fn reload((path, mut taken): (PathBuf, Look), guarding: Guardin
             _ = asked => true,
             () = sleep(LOOK) => false,
         };
-        let now = look(&path);
-        if !asked && (now.is_none() || now == taken) {
+        if !seen.is_due(look(&path), asked) {
             continue;
         }
-        taken = now;
         match Settings::read(&path, guarding) {
             Ok(settings) => {
                 let integrations = settings.integrations.len();
                 match portal.set_up(settings).await {
                     Ok(()) => tracing::info!(integrations, "the configuration was taken over"),
-                    Err(error) => tracing::error!(%error, "the configuration could not be taken over"),
+                    Err(error) => {
+                        tracing::error!(%error, "the configuration could not be taken over; it is tried again");
+                        seen.taken = None;
+                    }
                 }
             }
             Err(error) => {
@@ -53,6 +75,33 @@ pub(super) async fn reload((path, mut taken): (PathBuf, Look), guarding: Guardin
                     tracing::error!(mistake, "the configuration is wrong; the one before stays in force");
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_taken_over_once_when_it_has_come_to_rest() {
+        let at = |seconds| Some((SystemTime::UNIX_EPOCH + Duration::from_secs(seconds), seconds));
+        let mut seen = Seen { taken: at(1), last: at(1) };
+        for (now, asked, due) in [
+            (at(1), false, false),
+            (at(2), false, false),
+            (at(3), false, false),
+            (at(3), false, true),
+            (at(3), false, false),
+            (None, false, false),
+            (None, false, false),
+            (at(4), false, false),
+            (at(4), false, true),
+            (at(4), true, true),
+            (at(5), true, true),
+            (at(5), false, false),
+        ] {
+            assert_eq!(seen.is_due(now, asked), due, "{now:?} {asked}");
         }
     }
 }
