@@ -38,13 +38,16 @@ pub(crate) fn read(given: Option<&str>, file: Option<&Path>, folder: &Path) -> R
     SealingKey::parse(&text).map_err(|error| wrong(&place, &error))
 }
 
+/// Whole and for good, or not at all: what it seals may outlive a crash. The store's lock keeps others away.
 fn make(path: &Path) -> std::io::Result<()> {
     let text = SealingKey::generate().map_err(std::io::Error::other)?;
+    let half = path.with_extension("new");
     let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
+    options.write(true).create(true).truncate(true);
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
+    let mut file = options.open(&half)?;
     writeln!(file, "{text}")?;
     file.sync_all()?;
-    Ok(())
+    std::fs::rename(&half, path)?;
+    path.parent().map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all())
 }
