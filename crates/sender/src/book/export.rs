@@ -11,21 +11,41 @@ use crate::policy::Policy;
 use crate::seal::SealingKey;
 
 /// Writes what the store of an archive holds, also of one in use: with the secrets if a key is given, and else `***` in the
-/// place of those in header lines, and no password.
+/// place of those in header lines, and no password. What a configuration file cannot say is left out, and a comment says so.
 ///
 /// # Errors
 /// If it cannot be read, the key is another, or something cannot be written in TOML.
 pub fn export(archive: &Archive, key: Option<&SealingKey>) -> Result<String, BookError> {
     let Kept { integrations, policies } = records::kept(archive, key)?;
-    let names: BTreeMap<&String, &String> = integrations.iter().map(|(id, form)| (id, &form.name)).collect();
+    let mut left_out = Vec::new();
+    let mut names = BTreeMap::new();
     let mut tables = toml::Table::new();
-    for form in integrations.values() {
-        let table = form.to_toml(key.is_some());
-        let table = table.map_err(|error| BookError::Unreadable(form.name.clone(), error))?;
-        tables.insert(form.name.clone(), table.into());
+    for (id, form) in &integrations {
+        match form.to_toml(key.is_some()) {
+            _ if tables.contains_key(&form.name) => {
+                left_out.push(format!("integration {:?}: there is another one of this name", form.name));
+            }
+            Err(error) => left_out.push(format!("integration {:?}: {error}", form.name)),
+            Ok(table) => {
+                names.insert(id.as_str(), form.name.as_str());
+                tables.insert(form.name.clone(), table.into());
+            }
+        }
     }
-    let list: Vec<_> =
-        policies.iter().map(|policy| toml::Value::from(policy_table(policy, &names))).collect();
+    let mut list = Vec::new();
+    for policy in &policies {
+        let (named, others): (Vec<&str>, Vec<&str>) =
+            policy.integrations.iter().map(String::as_str).partition(|id| names.contains_key(id));
+        let named: Vec<_> = named.iter().filter_map(|id| names.get(id).copied()).collect();
+        if !others.is_empty() {
+            left_out.push(format!("policy {:?}: it also goes to {}", policy.name, others.join(", ")));
+        }
+        if named.is_empty() {
+            left_out.push(format!("policy {:?}: it goes to no integration of this file", policy.name));
+        } else {
+            list.push(toml::Value::from(policy_table(policy, &named)));
+        }
+    }
     let mut file = toml::Table::new();
     for (name, value) in [("integrations", toml::Value::from(tables)), ("policies", toml::Value::from(list))]
     {
@@ -35,12 +55,16 @@ pub fn export(archive: &Archive, key: Option<&SealingKey>) -> Result<String, Boo
             file.insert(name.to_owned(), value);
         }
     }
-    toml::to_string_pretty(&file)
-        .map_err(|error| BookError::Unreadable("what is configured".to_owned(), error.to_string()))
+    let written = toml::to_string_pretty(&file)
+        .map_err(|error| BookError::Unreadable("what is configured".to_owned(), error.to_string()))?;
+    // Debug output of a name has no line breaks, and neither has what TOML says of itself.
+    let comments: String =
+        left_out.iter().map(|what| format!("# left out: {}\n", what.replace('\n', " "))).collect();
+    Ok(comments + &written)
 }
 
-fn policy_table(policy: &Policy, names: &BTreeMap<&String, &String>) -> toml::Table {
-    let named = policy.integrations.iter().map(|id| names.get(id).map_or(id, |name| *name).clone()).collect();
+fn policy_table(policy: &Policy, integrations: &[&str]) -> toml::Table {
+    let named = integrations.iter().map(|&name| name.to_owned()).collect();
     let mut table = toml::Table::new();
     table.insert("name".to_owned(), policy.name.as_str().into());
     if !policy.description.is_empty() {
@@ -70,10 +94,10 @@ impl Form {
     pub fn with_secrets(&self) -> Result<serde_json::Value, serde_json::Error> {
         let mut value = serde_json::to_value(self)?;
         let secrets: serde_json::Value = serde_json::from_str(&self.secrets()?)?;
-        value["password"] = secrets["password"].clone();
         value["headers"] = secrets["headers"].clone();
-        if value["password"].is_null() {
-            value["password"] = "".into();
+        // What is not said stays as it is.
+        if !secrets["password"].is_null() {
+            value["password"] = secrets["password"].clone();
         }
         Ok(value)
     }

@@ -46,7 +46,7 @@ pub(super) struct TypedIntegration {
     #[serde(default)]
     username: String,
     #[serde(default)]
-    password: Secret,
+    password: Option<Secret>,
     content_type: Option<String>,
     #[serde(default)]
     field_names: BTreeMap<String, Name>,
@@ -74,12 +74,6 @@ enum Secret {
     InPlace(String),
     Variable { env: String },
     File { file: PathBuf },
-}
-
-impl Default for Secret {
-    fn default() -> Self {
-        Self::InPlace(String::new())
-    }
 }
 
 #[derive(Deserialize)]
@@ -123,8 +117,8 @@ impl TypedIntegration {
     /// Fetches what is kept elsewhere. Its name is that of its table.
     pub(super) fn resolve(self, name: &str, source: &impl Source) -> Result<Form, Vec<String>> {
         let mut mistakes = Vec::new();
-        let password =
-            secret("password", &self.password, source).map_err(|mistake| mistakes.push(mistake)).ok();
+        let password = self.password.as_ref().map(|password| secret("password", password, source));
+        let password = password.transpose().map_err(|mistake| mistakes.push(mistake)).ok().flatten();
         let read = |path: &PathBuf| {
             let pem =
                 source.file(path).and_then(|pem| String::from_utf8(pem).map_err(|_| "not UTF-8".to_owned()));
