@@ -4,6 +4,7 @@
 
 mod bare;
 mod certify;
+mod changes;
 mod corpus;
 mod form;
 mod harness;

@@ -191,6 +191,14 @@ async fn what_is_configured_outlives_the_server_and_no_backlog_is_lost_when_it_i
     assert!(wrong["mistakes"][0].as_str().unwrap().starts_with("url: "), "{wrong}");
     let (_, waits) = server.get("v1/deliveries/my%20siem/1");
     assert_eq!(waits["state"], "pending", "{waits}");
+    assert_eq!(server.get(&format!("v1/integrations/{id}")).1["mistakes"], wrong["mistakes"]);
+    assert_eq!(
+        server.post(&body("ongoing", 2), &[JSON]).1["deliveries"],
+        2,
+        "what comes meanwhile waits too"
+    );
+    let (_, waits) = server.get("v1/deliveries?integration=my%20siem&state=pending");
+    assert_eq!(waits["deliveries"].as_array().unwrap().len(), 2, "{waits}");
 
     let key = server.folder.path().join("data/key");
     let mode = std::os::unix::fs::PermissionsExt::mode(&key.metadata().unwrap().permissions());

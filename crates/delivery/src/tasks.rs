@@ -22,6 +22,22 @@ where
     Task(tokio::spawn(work))
 }
 
+/// Does `work` to its end, also if the caller stops waiting: for what must not be left half done. It must end by itself.
+#[expect(clippy::disallowed_methods, reason = "this is the one door")]
+pub async fn outlive<F>(work: F) -> F::Output
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+{
+    match tokio::spawn(work).await {
+        Ok(value) => value,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // Nothing aborts it; left is a runtime that shuts down, which polls nobody.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
 impl<T> Task<T> {
     /// Whether the task has ended.
     #[must_use]

@@ -31,6 +31,7 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use delivery::tasks::outlive;
 use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, StatusCode, Uri};
 use sender::book::Refused;
@@ -38,21 +39,25 @@ use serde_json::json;
 
 use crate::portal::{MAX_BODY, Portal};
 
+/// How long a body that configures something may be, in bytes.
+const MAX_FORM: usize = 1024 * 1024;
+
 /// All routes of a portal.
 pub fn routes(portal: Arc<Portal>) -> Router {
     let guarded = Router::new()
-        .route("/v1/updates", post(updates::accept))
-        .route("/v1/status", get(status::status))
         .route("/v1/integrations", get(configured::list).post(configured::add))
         .route(
             "/v1/integrations/{id}",
             get(configured::show).put(configured::replace).delete(configured::remove),
         )
-        .route("/v1/integrations/{id}/{act}", post(integrations::act))
         .route("/v1/preview", post(tried::preview))
         .route("/v1/test", post(tried::test))
-        .route("/v1/audit", get(configured::audit))
         .merge(vendor::routes())
+        .layer(DefaultBodyLimit::max(MAX_FORM))
+        .route("/v1/updates", post(updates::accept))
+        .route("/v1/status", get(status::status))
+        .route("/v1/integrations/{id}/{act}", post(integrations::act))
+        .route("/v1/audit", get(configured::audit))
         .route("/v1/deliveries", get(deliveries::list))
         .route("/v1/deliveries/{integration}/{number}", get(deliveries::show))
         .route("/v1/deliveries/{integration}/{number}/resend", post(deliveries::resend))
@@ -74,7 +79,9 @@ pub fn routes(portal: Arc<Portal>) -> Router {
 
 async fn admit(State(portal): State<Arc<Portal>>, request: Request, next: Next) -> Response {
     let mut response = match portal.access.judge(request.headers()) {
-        Ok(()) => next.run(request).await,
+        Ok(()) if request.method().is_safe() => next.run(request).await,
+        // Who hangs up must not leave a change half done: written, and not in force.
+        Ok(()) => outlive(next.run(request)).await,
         Err(refused) => refuse(request.uri(), refused.status, refused.why),
     };
     let headers = response.headers_mut();

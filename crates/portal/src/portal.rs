@@ -1,5 +1,6 @@
 //! What the routes work with.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -81,12 +82,21 @@ impl Portal {
                 );
             }
         }
+        let mut names = BTreeSet::new();
+        for name in self.book.view().integrations.values().map(|listed| listed.form.name.clone()) {
+            if !names.insert(name.clone()) {
+                tracing::warn!(
+                    integration = name,
+                    "two integrations have this name, one of the file and one of the API: rename one"
+                );
+            }
+        }
         self.name_lanes().await
     }
 
     /// Says what each lane's integration is called, or was: those that are gone are still named in lists.
     pub(crate) async fn name_lanes(&self) -> Result<(), delivery::store::Fault> {
-        let lanes = self.sender.engine().desk().accept(|store| store.lanes(), |_| {}).await?;
+        let lanes = self.sender.lanes().await?;
         let view = self.book.view();
         for lane in lanes {
             let listed = view.integrations.get(&lane.name).map(|listed| &listed.form);

@@ -172,10 +172,10 @@ impl Watch {
         self.lane(lane).map_or_else(|| lane.to_string(), |lane| lane.name)
     }
 
-    /// The lane of this name, also of an integration that is gone.
+    /// The lane of this name, also of an integration that is gone; the latest, if several had it.
     pub(crate) fn lane_named(&self, name: &str) -> Option<LaneId> {
         let lanes = self.lanes.read().unwrap_or_else(PoisonError::into_inner);
-        lanes.iter().find(|(_, lane)| lane.name == name).map(|(id, _)| *id)
+        lanes.iter().filter(|(_, lane)| lane.name == name).map(|(id, _)| *id).max()
     }
 
     fn lane(&self, lane: LaneId) -> Option<Lane> {

@@ -10,9 +10,10 @@ use delivery::http::Client;
 use delivery::message::{Message, MessageId};
 use delivery::store::desk::Desk;
 use delivery::store::memory::MemoryStore;
-use delivery::store::{Appended, Coalesce, Digest, Entry, Fault, LaneId};
+use delivery::store::{Appended, Coalesce, Digest, Entry, Fault, LaneId, LaneRecord};
 use delivery::target::Target;
 use payload::{Field, Update};
+use tokio::sync::oneshot;
 
 use crate::integration::Integration;
 use crate::message::message;
@@ -34,6 +35,8 @@ pub struct Sender {
 #[derive(Debug, Default)]
 struct Setup {
     lanes: BTreeMap<String, (LaneId, Integration)>,
+    /// Of integrations that nothing is sent to for now, but whose deliveries wait: what comes for them waits too.
+    waiting: BTreeMap<String, LaneId>,
     policies: Vec<Policy>,
 }
 
@@ -41,6 +44,12 @@ impl Setup {
     fn find(&self, integration: &str) -> Option<&(LaneId, Integration)> {
         let named = || self.lanes.values().find(|(_, known)| known.name == integration);
         self.lanes.get(integration).or_else(named)
+    }
+
+    /// Where what is routed to an integration goes.
+    fn fan_out(&self, id: &str) -> Option<(LaneId, Coalesce)> {
+        let waits = || self.waiting.get(id).map(|lane| (*lane, Coalesce::Nothing));
+        self.lanes.get(id).map(fan_out).or_else(waits)
     }
 }
 
@@ -110,16 +119,25 @@ impl Sender {
             let lane = self.engine.set_lane(&integration.id, target, settings).await?;
             lanes.insert(integration.id.clone(), (lane, integration));
         }
-        *self.setup.write().unwrap_or_else(PoisonError::into_inner) = Setup { lanes, policies };
         // An integration may also have gone while nothing ran.
-        let lanes = self.engine.desk().accept(|store| store.lanes(), |_| {}).await?;
-        for record in lanes {
-            let known = self.read(|setup| setup.lanes.contains_key(&record.name));
-            if !known && !kept.contains(&record.name) {
-                self.engine.remove_lane(record.id).await;
-            }
+        let others = self.lanes().await?.into_iter().filter(|record| !lanes.contains_key(&record.name));
+        let (waiting, gone): (Vec<_>, Vec<_>) = others.partition(|record| kept.contains(&record.name));
+        let waiting = waiting.into_iter().map(|record| (record.name, record.id)).collect();
+        *self.setup.write().unwrap_or_else(PoisonError::into_inner) = Setup { lanes, waiting, policies };
+        for record in gone {
+            self.engine.remove_lane(record.id).await;
         }
         Ok(())
+    }
+
+    /// All lanes that the store has, those of integrations that are gone among them. On a full disk too: it is only read.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn lanes(&self) -> Result<Vec<LaneRecord>, Fault> {
+        let (answer, answered) = oneshot::channel();
+        self.engine.desk().ask(delivery::store::Store::lanes, move |lanes| drop(answer.send(lanes)));
+        answered.await.unwrap_or(Err(Fault::Closed))
     }
 
     /// The lane of an integration, by its id or else its name.
@@ -185,7 +203,10 @@ impl Sender {
             Route::Unmatched => (Vec::new(), delivery::store::Route::Unmatched),
             Route::Bypassed => (Vec::new(), delivery::store::Route::Bypassed),
         };
-        let lanes = lanes.iter().filter_map(|name| setup.lanes.get(*name)).map(fan_out).collect();
+        let lanes: Vec<_> = lanes.iter().filter_map(|id| setup.fan_out(id)).collect();
+        // The integrations of the policies that match are gone: somebody should see that.
+        let nowhere = lanes.is_empty() && route == delivery::store::Route::Lanes;
+        let route = if nowhere { delivery::store::Route::Unmatched } else { route };
         let once = self.remembers.then(|| once(update, key));
         Entry { message: message(update), lanes, once, route }
     }
@@ -201,6 +222,18 @@ impl Sender {
         let entry = |message| Entry { message, lanes: lanes.clone(), once: None, route };
         self.engine.accept(messages.into_iter().map(entry).collect()).await?;
         Ok(())
+    }
+
+    /// Takes a message in once more for the lane that it was for; false if that lane's integration is gone.
+    ///
+    /// # Errors
+    /// If the queue is full, the store does not take it, or the sender was shut down.
+    pub async fn accept_again(&self, lane: LaneId, message: Message) -> Result<bool, AcceptError> {
+        let of_lane = |setup: &Setup| setup.lanes.values().find(|(known, _)| *known == lane).map(fan_out);
+        let Some(lane) = self.read(of_lane) else { return Ok(false) };
+        let route = delivery::store::Route::Lanes;
+        self.engine.accept(vec![Entry { message, lanes: vec![lane], once: None, route }]).await?;
+        Ok(true)
     }
 
     /// The engine, to pause and resume lanes, and to look at them.

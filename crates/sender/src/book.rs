@@ -171,7 +171,7 @@ impl Book {
     pub async fn replace(&self, id: &str, mut form: Form, who: &str) -> Result<(), Refused> {
         let mut state = self.state.lock().await;
         let before = stored(&state, id)?;
-        form.keep_secrets_of(before);
+        form.keep_secrets_of(before).map_err(Refused::Invalid)?;
         self.check(&state, id, &form)?;
         let record = records::integration(id, &form, &self.key)?;
         let audit = self.audit("integration changed", id, &form.name, who);
@@ -210,6 +210,7 @@ impl Book {
         if state.policies.len() == MAX_POLICIES {
             return Err(Refused::Invalid(vec![format!("there are {MAX_POLICIES} policies already")]));
         }
+        checks::policy(&state, &policy)?;
         self.put_policy(&mut state, &id, policy, ("policy added", who)).await?;
         Ok(id)
     }
@@ -221,6 +222,7 @@ impl Book {
     pub async fn replace_policy(&self, id: &str, policy: Policy, who: &str) -> Result<(), Refused> {
         let mut state = self.state.lock().await;
         stored_policy(&state, id)?;
+        checks::policy(&state, &policy)?;
         self.put_policy(&mut state, id, policy, ("policy changed", who)).await
     }
 
@@ -231,6 +233,9 @@ impl Book {
     pub async fn switch_policy(&self, id: &str, on: bool, who: &str) -> Result<(), Refused> {
         let mut state = self.state.lock().await;
         let policy = Policy { disabled: !on, ..stored_policy(&state, id)?.clone() };
+        if on {
+            checks::policy(&state, &policy)?;
+        }
         let what = if on { "policy enabled" } else { "policy disabled" };
         self.put_policy(&mut state, id, policy, (what, who)).await
     }
@@ -266,7 +271,6 @@ impl Book {
         (what, who): (&str, &str),
     ) -> Result<(), Refused> {
         let policy = Policy { id: id.to_owned(), ..policy };
-        checks::policy(state, &policy)?;
         let audit = self.audit(what, id, &policy.name, who);
         self.write(state, vec![records::policy(&policy)], audit).await?;
         state.policies.insert(id.to_owned(), policy);
@@ -300,11 +304,12 @@ impl Book {
     async fn write(&self, state: &mut State, mut changes: Vec<Change>, audit: Audit) -> Result<(), Fault> {
         let (id, change) = records::audit(&audit);
         changes.push(change);
+        let many = (state.audit.len() + 1).saturating_sub(MAX_AUDIT);
+        changes.extend(state.audit.iter().take(many).map(|oldest| records::removed_audit(oldest)));
+        self.sender.engine().desk().accept(move |store| store.change(&changes), |()| {}).await?;
+        state.audit.drain(..many);
         state.audit.push_back(id);
-        while state.audit.len() > MAX_AUDIT {
-            changes.extend(state.audit.pop_front().map(|oldest| records::removed_audit(&oldest)));
-        }
-        self.sender.engine().desk().accept(move |store| store.change(&changes), |()| {}).await
+        Ok(())
     }
 
     async fn put_to_work(&self, state: &State) -> Result<(), Fault> {
@@ -312,9 +317,9 @@ impl Book {
         let integrations = view.integrations.values().map(|listed| listed.integration.clone()).collect();
         let policies = view.policies.iter().map(|(policy, _)| policy.clone()).collect();
         let kept = state.damaged.iter().chain(view.wrong.keys()).cloned().collect();
-        self.sender.set_up(integrations, policies, &kept).await?;
+        // It is written already, whatever comes now.
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = view;
-        Ok(())
+        self.sender.set_up(integrations, policies, &kept).await
     }
 
     /// The time of an audit entry.

@@ -5,22 +5,25 @@
 //! holds no secret: the password is left out, and the values of header fields whose names speak of a secret are `***`. What
 //! is read back so keeps the secrets that were there ([`Form::keep_secrets_of`]).
 
+mod headers;
+
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fmt;
 
 use delivery::retry::{DEFAULT_DELAYS, DEFAULT_EXPIRY, DEFAULT_RETRY_AFTER_CAP, RetryPolicy};
+use delivery::target::address::Address;
 use delivery::target::guard::Guard;
-use delivery::target::headers::{HeaderList, is_secret};
-use http::HeaderName;
 use payload::Rule;
 use payload::value::Json;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::duration::Time;
 use crate::integration::{Draft, Guarding, Headers, Integration, Mistakes};
+
+pub use headers::HeaderText;
 
 /// What stands in the place of a secret.
 pub const MASK: &str = "***";
@@ -80,16 +83,6 @@ pub struct Form {
     pub retry: Retry,
 }
 
-/// Header lines, in one of the two forms that the form and the API know.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "headers are a text like \"X-A: b, X-C: d\" or a table of names and values")]
-pub enum HeaderText {
-    /// A comma-separated list of `name: value` pairs.
-    List(String),
-    /// Names and values; nothing is an escape in them.
-    Table(BTreeMap<String, String>),
-}
-
 /// A password, which does not print.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(from = "String")]
@@ -120,12 +113,6 @@ pub struct Retry {
     pub retry_after_cap: Option<Time>,
 }
 
-impl Default for HeaderText {
-    fn default() -> Self {
-        Self::List(String::new())
-    }
-}
-
 impl From<String> for Password {
     fn from(text: String) -> Self {
         Self(SecretString::from(text))
@@ -139,99 +126,6 @@ impl JsonSchema for Password {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string", "writeOnly": true })
-    }
-}
-
-impl Serialize for HeaderText {
-    /// Without secrets.
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.masked() {
-            Self::List(list) => serializer.serialize_str(&list),
-            Self::Table(table) => table.serialize(serializer),
-        }
-    }
-}
-
-fn names_a_secret(name: &str) -> bool {
-    name.trim().parse::<HeaderName>().is_ok_and(|name| is_secret(&name))
-}
-
-impl HeaderText {
-    /// The same with `***` for secrets. A list that cannot be read shows nothing: where its secrets lie is not known.
-    #[must_use]
-    pub fn masked(&self) -> Self {
-        self.mapped(|_, _| Some(MASK.to_owned()))
-    }
-
-    /// Whether a secret is only a mask.
-    fn is_masked(&self) -> bool {
-        let masked = |name: &str, value: &str| value == MASK && names_a_secret(name);
-        match self {
-            Self::Table(table) => table.iter().any(|(name, value)| masked(name, value)),
-            Self::List(list) => HeaderList::parse(list).is_ok_and(|list| {
-                list.iter()
-                    .any(|line| masked(line.name().as_str(), line.value().to_str().unwrap_or_default()))
-            }),
-        }
-    }
-
-    /// With the values of secrets replaced; `None` leaves one as it is.
-    fn mapped(&self, other: impl Fn(&str, &str) -> Option<String>) -> Self {
-        let value = |name: &str, value: &str| {
-            let replaced = if names_a_secret(name) { other(name, value) } else { None };
-            replaced.unwrap_or_else(|| value.to_owned())
-        };
-        match self {
-            Self::Table(table) => {
-                Self::Table(table.iter().map(|(name, came)| (name.clone(), value(name, came))).collect())
-            }
-            Self::List(list) => Self::List(HeaderList::parse(list).map_or_else(
-                |_| String::new(),
-                |lines| {
-                    if !lines.iter().any(|line| is_secret(line.name())) {
-                        return list.clone();
-                    }
-                    lines
-                        .with_values(|line| {
-                            value(line.name().as_str(), line.value().to_str().unwrap_or_default())
-                        })
-                        .to_string()
-                },
-            )),
-        }
-    }
-
-    fn values(&self) -> Vec<(String, String)> {
-        match self {
-            Self::Table(table) => {
-                table.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect()
-            }
-            Self::List(list) => HeaderList::parse(list).map_or_else(
-                |_| Vec::new(),
-                |lines| {
-                    let pair = |line: &delivery::target::headers::HeaderLine| {
-                        (
-                            line.name().as_str().to_owned(),
-                            line.value().to_str().unwrap_or_default().to_owned(),
-                        )
-                    };
-                    lines.iter().map(pair).collect()
-                },
-            ),
-        }
-    }
-}
-
-impl fmt::Display for HeaderText {
-    /// As the form shows it: a list, without secrets.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.masked() {
-            Self::List(list) => f.write_str(&list),
-            Self::Table(table) => match HeaderList::from_pairs(&table) {
-                Ok(list) => list.fmt(f),
-                Err(_) => Ok(()),
-            },
-        }
     }
 }
 
@@ -311,20 +205,45 @@ impl Form {
         named.chain(added).collect()
     }
 
-    /// Takes over the secrets of the form that was there before, where this one does not say otherwise: no password, or `***`
-    /// in a header field.
-    pub fn keep_secrets_of(&mut self, before: &Self) {
-        if self.password.is_none() {
+    /// Takes over the secrets of the form that was there before, where this one does not say otherwise: no password for the
+    /// same user, or `***` in a header field, of which the n-th line of a name has the value of the n-th.
+    ///
+    /// # Errors
+    /// If they would go to another server than before: who may change an integration need not know them.
+    pub fn keep_secrets_of(&mut self, before: &Self) -> Result<(), Vec<String>> {
+        let knows_one =
+            before.password.as_ref().is_some_and(|password| !password.0.expose_secret().is_empty());
+        let password_stays = self.password.is_none()
+            && knows_one
+            && (self.username == before.username || !self.username.is_empty());
+        let moved = match (Address::parse(&self.url), Address::parse(&before.url)) {
+            (Ok(now), Ok(then)) => now.is_secure() != then.is_secure() || now.authority() != then.authority(),
+            // That is wrong by itself, and nothing is sent there.
+            (Err(_), _) => return Ok(()),
+            (_, Err(_)) => true,
+        };
+        let kept =
+            |field: &str| format!("{field}: its secret is not kept for another server; write it again");
+        let mut mistakes = Vec::new();
+        if password_stays && moved {
+            mistakes.push(kept("password"));
+        } else if password_stays && self.username != before.username {
+            mistakes.push("password: the one that is kept is another user's; write this one's".to_owned());
+        } else if password_stays {
             self.password.clone_from(&before.password);
         }
-        let known = before.headers.values();
-        let kept = |name: &str, value: &str| {
-            let kept = known.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-            kept.filter(|_| value == MASK).map(|(_, value)| value.clone())
-        };
-        if self.headers.is_masked() {
-            self.headers = self.headers.mapped(kept);
+        if self.headers.is_masked() && moved {
+            mistakes.push(kept("headers"));
+        } else if self.headers.is_masked() {
+            let known = RefCell::new(before.headers.values());
+            self.headers = self.headers.mapped(|name, value| {
+                let mut known = known.borrow_mut();
+                let at = known.iter().position(|(known, _)| known.eq_ignore_ascii_case(name))?;
+                let (_, kept) = known.remove(at);
+                (value == MASK).then_some(kept)
+            });
         }
+        if mistakes.is_empty() { Ok(()) } else { Err(mistakes) }
     }
 
     /// Its secrets, to be sealed: the password and the header lines.
@@ -404,11 +323,11 @@ mod tests {
             !written.to_string().contains("s3cret") && !written.to_string().contains("hidden"),
             "{written}"
         );
-        assert!(!format!("{before:?}").contains("s3cret"));
+        assert!(["s3cret", "hidden"].iter().all(|secret| !format!("{before:?}").contains(secret)));
         let mut again: Form = serde_json::from_value(written).unwrap();
         assert_eq!(again.headers.to_string(), "X-A: \"b, c\", X-Api-Key: ***");
         assert!(again.draft(Guarding::Off).unwrap_err()[0].starts_with("headers: ***"));
-        again.keep_secrets_of(&before);
+        again.keep_secrets_of(&before).unwrap();
         let draft = again.draft(Guarding::Off).unwrap();
         assert_eq!(
             (draft.password.expose_secret(), &*draft.headers.list),
@@ -419,9 +338,40 @@ mod tests {
         let mut other = form(
             serde_json::json!({ "url": "https://a.example/", "password": "", "headers": { "X-Api-Key": "new" } }),
         );
-        other.keep_secrets_of(&before);
+        other.keep_secrets_of(&before).unwrap();
         let draft = other.draft(Guarding::Off).unwrap();
         assert_eq!((draft.password.expose_secret(), &*draft.headers.pairs[0].1), ("", "new"));
+    }
+
+    #[test]
+    fn secrets_are_kept_for_the_same_server_and_user_only_and_each_line_keeps_its_own() {
+        let before = form(serde_json::json!({
+            "url": "https://a.example/old", "username": "u", "password": "s3cret",
+            "headers": "X-Api-Key: first, X-Api-Key: second",
+        }));
+        for (url, username, headers, told) in [
+            ("https://a.example:443/new", "u", "X-Api-Key: ***, X-Api-Key: ***", &[][..]),
+            ("https://a.example:444/", "u", "X-A: b", &["password: its secret"]),
+            ("https://b.example/", "", "X-Api-Key: ***", &["headers: its secret"]),
+            ("http://a.example/", "u", "X-Api-Key: ***", &["password: its secret", "headers: its secret"]),
+            ("https://a.example/", "v", "", &["password: the one that is kept is another user's"]),
+            ("https://a.example/", "", "", &[]),
+        ] {
+            let mut now = form(serde_json::json!({ "url": url, "username": username, "headers": headers }));
+            let mistakes = now.keep_secrets_of(&before).err().unwrap_or_default();
+            assert_eq!(mistakes.len(), told.len(), "{url}: {mistakes:?}");
+            assert!(
+                mistakes.iter().zip(told).all(|(mistake, told)| mistake.starts_with(told)),
+                "{mistakes:?}"
+            );
+            assert_eq!(now.password.is_some(), url.ends_with("new"), "{url} {username}");
+            if url.ends_with("new") {
+                assert_eq!(
+                    now.draft(Guarding::Off).unwrap().headers.list,
+                    "X-Api-Key: first, X-Api-Key: second"
+                );
+            }
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use delivery::store::Coalesce;
 use delivery::target::address::Address;
 use delivery::target::credentials::Credentials;
 use delivery::target::guard::Guard;
-use delivery::target::headers::{HeaderError, HeaderList};
+use delivery::target::headers::{HeaderError, HeaderFault, HeaderList};
 use delivery::target::tls::{Tls, TlsError, TlsSettings, Trust};
 use delivery::target::{
     DEFAULT_ATTEMPT_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, Parts, Render, Target, TargetError, conflicts,
@@ -129,6 +129,12 @@ impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.what {
             What::Sentence(sentence) => write!(f, "{}: {sentence}", self.field),
+            // Its help quotes the list, which may hold secrets; this is also for logs.
+            What::Header { error, .. } if matches!(error.fault, HeaderFault::NoColon { .. }) => {
+                let help =
+                    "put a colon after the name, or write \\, if the comma belongs to the value before it";
+                write!(f, "{}: {error}; {help}", self.field)
+            }
             What::Header { error, .. } => write!(f, "{}: {error}; {}", self.field, error.help()),
         }
     }

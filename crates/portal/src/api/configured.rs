@@ -31,8 +31,15 @@ fn shown(id: &str, listed: &Listed) -> Value {
     json!({ "id": id, "origin": origin, "form": listed.form })
 }
 
+fn wrong(id: &str, form: &Form, mistakes: &[String]) -> Value {
+    json!({ "id": id, "origin": "store", "form": form, "mistakes": mistakes })
+}
+
 fn listed(portal: &Portal, id: &str) -> Result<Value, Problem> {
     let view = portal.book.view();
+    if let Some((form, mistakes)) = view.wrong.get(id) {
+        return Ok(wrong(id, form, mistakes));
+    }
     let named = || view.integrations.iter().find(|(_, listed)| listed.form.name == id);
     let found = view.integrations.get_key_value(id).or_else(named);
     let (id, listed) = found.ok_or_else(|| Refused::Unknown { what: "integration", id: id.to_owned() })?;
@@ -42,9 +49,7 @@ fn listed(portal: &Portal, id: &str) -> Result<Value, Problem> {
 pub(super) async fn list(State(portal): Shared) -> Json<Value> {
     let view = portal.book.view();
     let right = view.integrations.iter().map(|(id, listed)| shown(id, listed));
-    let wrong = view.wrong.iter().map(
-        |(id, (form, mistakes))| json!({ "id": id, "origin": "store", "form": form, "mistakes": mistakes }),
-    );
+    let wrong = view.wrong.iter().map(|(id, (form, mistakes))| wrong(id, form, mistakes));
     let integrations: Vec<_> = right.chain(wrong).collect();
     Json(json!({ "integrations": integrations }))
 }

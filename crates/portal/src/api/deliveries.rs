@@ -120,7 +120,8 @@ fn attempt(attempt: &AttemptRecord) -> Value {
 
 /// The lane of an integration, also of one that is gone: what became of its deliveries can still be asked.
 fn ever_known(portal: &Portal, name: &str) -> Result<LaneId, Problem> {
-    portal.watch.lane_named(name).map_or_else(|| known(portal, name), Ok)
+    let lane = portal.sender.lane(name).or_else(|| portal.watch.lane_named(name));
+    lane.map_or_else(|| known(portal, name), Ok)
 }
 
 async fn detail(portal: &Portal, integration: &str, number: u64) -> Result<archive::Detail, Problem> {
@@ -153,8 +154,9 @@ fn again(detail: archive::Detail) -> Message {
     }
 }
 
-async fn accept(portal: &Portal, integration: &str, messages: Vec<Message>) -> Result<(), Problem> {
-    let accepted = portal.sender.accept_for(integration, messages).await;
+/// Takes it in for its own lane. Another integration may have the name of one that is gone by now.
+async fn accept(portal: &Portal, lane: LaneId, again: Message) -> Result<bool, Problem> {
+    let accepted = portal.sender.accept_again(lane, again).await;
     accepted.map_err(|error| Problem::later(StatusCode::SERVICE_UNAVAILABLE, error.to_string(), 5))
 }
 
@@ -167,10 +169,12 @@ pub(super) async fn resend(
         let why = "it is not settled yet: it will be sent by itself";
         return Err(Problem::new(StatusCode::CONFLICT, why));
     }
+    if accept(&portal, detail.delivery.lane, again(detail)).await? {
+        return Ok((StatusCode::ACCEPTED, Json(json!({ "resent": 1 }))));
+    }
     // One that is gone has nowhere to send to.
-    known(&portal, &integration)?;
-    accept(&portal, &integration, vec![again(detail)]).await?;
-    Ok((StatusCode::ACCEPTED, Json(json!({ "resent": 1 }))))
+    let why = format!("the integration {integration:?} of this delivery is gone");
+    Err(Problem::new(StatusCode::NOT_FOUND, why))
 }
 
 pub(super) async fn resend_dead(
@@ -187,11 +191,8 @@ pub(super) async fn resend_dead(
             let (lane, id) = (delivery.lane, delivery.id);
             // What was lost to damage, or to an integration that is gone, cannot be sent again.
             let detail = portal.read(move |archive| archive.delivery(lane, id)).await;
-            let (Ok(Some(detail)), integration) = (detail, portal.watch.name_of(lane)) else { continue };
-            if portal.sender.lane(&integration).is_some() {
-                accept(&portal, &integration, vec![again(detail)]).await?;
-                resent += 1;
-            }
+            let Ok(Some(detail)) = detail else { continue };
+            resent += usize::from(accept(&portal, lane, again(detail)).await?);
         }
         match page.next {
             Some(next) => wanted.before = Some(next),
@@ -205,7 +206,7 @@ pub(super) async fn unrouted(State(portal): State<Arc<Portal>>) -> Result<Json<V
     let found = portal.read(|archive| archive.unrouted(MAX_LIMIT)).await?;
     let view = |unrouted: archive::Unrouted| {
         let why = match unrouted.route {
-            Route::Unmatched => "no policy matches",
+            Route::Unmatched => "no policy matches, or the integrations of those that do are gone",
             Route::Bypassed | Route::Lanes => "its detection model bypasses policies",
         };
         json!({

@@ -35,7 +35,9 @@ impl Asked {
     fn checked(mut self, portal: &Portal) -> Result<(Integration, Update), Problem> {
         if let Some(id) = &self.id {
             let unknown = || Refused::Unknown { what: "integration", id: id.clone() };
-            self.form.keep_secrets_of(portal.book.view().form(id).ok_or_else(unknown)?);
+            let view = portal.book.view();
+            let before = view.form(id).ok_or_else(unknown)?;
+            self.form.keep_secrets_of(before).map_err(Refused::Invalid)?;
         }
         let integration = self.form.check("test", portal.book.guarding()).map_err(Refused::Invalid)?;
         let update = match &self.update {

@@ -18,7 +18,7 @@ mod words;
 use std::sync::Arc;
 
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
@@ -36,9 +36,6 @@ use words::{IntegrationIn, RuleIn};
 /// Where the vendor's routes begin.
 pub(super) const PREFIX: &str = "/api/v1/";
 
-/// How long the body of one of these requests may be, in bytes.
-const MAX_BODY: usize = 1024 * 1024;
-
 type Shared = State<Arc<Portal>>;
 type Body<T> = Result<Json<T>, JsonRejection>;
 
@@ -55,7 +52,6 @@ pub(super) fn routes() -> Router<Arc<Portal>> {
         .route("/api/v1/rule-engine/rule/{id}", get(rule).put(replace_rule).delete(remove_rule))
         .route("/api/v1/rule-engine/rule/{id}/enable", put(enable_rule))
         .route("/api/v1/rule-engine/rule/{id}/disable", put(disable_rule))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
 }
 
 /// The vendor's envelope of an answer.
@@ -152,7 +148,7 @@ async fn test_integration(State(portal): Shared, body: Body<IntegrationIn>) -> R
     let before = wanted.id.as_deref().map(|id| form(&portal, id)).transpose()?;
     let mut tested = wanted.form(before.as_ref()).map_err(bad)?;
     if let Some(before) = &before {
-        tested.keep_secrets_of(before);
+        tested.keep_secrets_of(before).map_err(Refused::Invalid)?;
     }
     let checked = tested.check("test", portal.book.guarding()).map_err(Refused::Invalid)?;
     let tried = Tried::of(&portal, &checked, &sample().map_err(bad)?).await;

@@ -6,6 +6,9 @@ use sender::{Form, Policy};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+/// The content type, where none is given: it is the same to say it or not.
+const CONTENT_TYPE: &str = "application/json";
+
 /// The only adapter that there is here.
 const ADAPTER: &str = "webhook";
 
@@ -46,7 +49,7 @@ impl IntegrationIn {
             headers: self.config.headers.unwrap_or_default(),
             username: self.config.authusername.unwrap_or_default(),
             password: self.config.authpassword,
-            content_type: self.config.contenttype.filter(|kind| !kind.is_empty()),
+            content_type: self.config.contenttype.filter(|kind| !kind.is_empty() && kind != CONTENT_TYPE),
             ..before.cloned().unwrap_or_default()
         })
     }
@@ -63,7 +66,7 @@ pub(super) fn integration(id: &str, form: &Form) -> Value {
             "authusername": form.username,
             "headers": form.headers.to_string(),
             "skipsslverification": form.skip_ssl_verification,
-            "contenttype": form.content_type.as_deref().unwrap_or("application/json"),
+            "contenttype": form.content_type.as_deref().unwrap_or(CONTENT_TYPE),
         },
     })
 }
@@ -138,7 +141,7 @@ impl RuleIn {
 
 pub(super) fn rule(policy: &Policy, view: &View) -> Value {
     let plugin = |id: &String| {
-        let form = view.integrations.get(id).map(|listed| &listed.form);
+        let form = view.form(id);
         let (name, description) = form.map_or(("", ""), |form| (&*form.name, &*form.description));
         json!({ "adapter": ADAPTER, "description": description, "id": id, "name": name, "type": "notification" })
     };
