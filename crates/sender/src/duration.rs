@@ -21,17 +21,22 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 pub struct Time(pub Duration);
 
 /// The units in which a time is written, the largest first.
-const UNITS: &[(&str, u128)] = &[("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+const UNITS: &[(&str, u128)] = &[
+    ("h", 3_600_000_000_000),
+    ("m", 60_000_000_000),
+    ("s", 1_000_000_000),
+    ("ms", 1_000_000),
+    ("us", 1_000),
+    ("ns", 1),
+];
 
 impl fmt::Display for Time {
-    /// In the largest unit that it is a whole number of; what is below a millisecond is left out.
+    /// In the largest unit that it is a whole number of.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let millis = self.0.as_millis();
-        let (unit, size) = UNITS
-            .iter()
-            .find(|(_, size)| millis >= *size && millis.is_multiple_of(*size))
-            .unwrap_or(&("s", 1_000));
-        write!(f, "{}{unit}", millis / size)
+        let nanos = self.0.as_nanos();
+        let whole = |(_, size): &&(&str, u128)| nanos >= *size && nanos.is_multiple_of(*size);
+        let (unit, size) = UNITS.iter().find(whole).unwrap_or(&("s", 1));
+        write!(f, "{}{unit}", nanos / size)
     }
 }
 
@@ -64,7 +69,7 @@ mod tests {
 
     #[test]
     fn a_time_is_written_as_it_is_read() {
-        for text in ["0s", "250ms", "15s", "90s", "2m", "24h", "1500ms"] {
+        for text in ["0s", "1ns", "500us", "250ms", "15s", "90s", "2m", "24h", "1500ms"] {
             assert_eq!(Time(duration(text).unwrap()).to_string(), text);
         }
         assert_eq!(Time(duration("1h 30m").unwrap()).to_string(), "90m");
