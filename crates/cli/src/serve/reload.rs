@@ -26,17 +26,20 @@ pub(super) fn look(path: &Path) -> Look {
 struct Seen {
     taken: Look,
     last: Look,
+    /// Whether somebody asked for it since.
+    asked: bool,
 }
 
 impl Seen {
     /// Whether it is time to take it over. Who writes it may not be done: what is half written may be right, and lack
-    /// integrations that others wait for; so it must look the same twice, unless somebody asks.
+    /// integrations that others wait for; so it must look the same twice, also if somebody asks.
     fn is_due(&mut self, now: Look, asked: bool) -> bool {
-        let settled = now.is_some() && now == self.last;
+        let settled = now == self.last;
         self.last = now;
-        let due = asked || (settled && now != self.taken);
+        self.asked |= asked;
+        let due = settled && (self.asked || (now.is_some() && now != self.taken));
         if due {
-            self.taken = now;
+            (self.taken, self.asked) = (now, false);
         }
         due
     }
@@ -44,7 +47,7 @@ impl Seen {
 
 pub(super) async fn reload((path, taken): (PathBuf, Look), guarding: Guarding, portal: Arc<Portal>) {
     let mut signal = hang_up();
-    let mut seen = Seen { taken, last: taken };
+    let mut seen = Seen { taken, last: taken, asked: false };
     loop {
         let asked = async {
             match &mut signal {
@@ -86,7 +89,7 @@ mod tests {
     #[test]
     fn a_file_is_taken_over_once_when_it_has_come_to_rest() {
         let at = |seconds| Some((SystemTime::UNIX_EPOCH + Duration::from_secs(seconds), seconds));
-        let mut seen = Seen { taken: at(1), last: at(1) };
+        let mut seen = Seen { taken: at(1), last: at(1), asked: false };
         for (now, asked, due) in [
             (at(1), false, false),
             (at(2), false, false),
@@ -98,8 +101,12 @@ mod tests {
             (at(4), false, false),
             (at(4), false, true),
             (at(4), true, true),
-            (at(5), true, true),
-            (at(5), false, false),
+            (at(5), true, false),
+            (at(6), false, false),
+            (at(6), false, true),
+            (None, true, false),
+            (None, false, true),
+            (None, false, false),
         ] {
             assert_eq!(seen.is_due(now, asked), due, "{now:?} {asked}");
         }
