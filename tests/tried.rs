@@ -79,7 +79,7 @@ async fn a_try_tells_all_of_the_answer_and_what_to_do_and_keeps_nothing() {
         "v1/test",
         Some(&json!({ "form": form(&receiver.url().replace("http", "https")) })),
     );
-    assert!(told["word"] == "tls" && told["advice"].as_str().unwrap().contains("speaks TLS"), "{told}");
+    assert!(told["word"] == "tls" && told["outcome"].as_str().unwrap().contains("not speak TLS"), "{told}");
     let (_, list) = server.get("v1/integrations");
     assert_eq!(list["integrations"].as_array().unwrap().len(), 1, "nothing of it is kept");
 

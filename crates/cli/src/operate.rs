@@ -136,8 +136,8 @@ fn tried(name: &str, value: &Value) -> Vec<String> {
         let to = format!("{}, {}{tls}", cell(&connection["address"]), cell(&connection["http"]));
         lines.push(format!("    {faint}to {}{faint:#}", show::printable(&to)));
     }
-    let body = value["response"]["body"].as_str().filter(|body| failed && !body.trim().is_empty());
-    lines.extend(body.map(|body| format!("    the receiver says: {}", show::printable(body.trim()))));
+    let body = value["response"]["body"].as_str().filter(|_| failed).unwrap_or_default();
+    lines.extend(show::said(body).into_iter().map(|said| format!("    the receiver says: {said}")));
     lines
 }
 

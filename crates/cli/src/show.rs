@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use anstyle::{AnsiColor, Style};
 use payload::Update;
+use serde_json::Value;
 
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -106,6 +107,31 @@ pub(crate) fn duration(duration: Duration) -> String {
 /// The time of day, in UTC.
 pub(crate) fn time(at: SystemTime) -> String {
     jiff::Timestamp::try_from(at).map_or_else(|_| String::new(), |at| at.strftime("%H:%M:%SZ").to_string())
+}
+
+/// How much of a response is shown, in characters, if it is not one that we can read.
+const EXCERPT: usize = 300;
+
+/// What a receiver says: the failed checks if it is one of ours, else the start of its text.
+pub(crate) fn said(body: &str) -> Vec<String> {
+    let read: Option<Value> = serde_json::from_str(body).ok();
+    let failed = read.as_ref().and_then(|read| read.get("failed")).and_then(Value::as_array);
+    if let Some(failed) = failed {
+        let part =
+            |problem: &Value, name: &str| problem.get(name).and_then(Value::as_str).unwrap_or("?").to_owned();
+        let line = |problem: &Value| {
+            let (check, what) = (part(problem, "check"), part(problem, "what"));
+            let (expected, got) = (part(problem, "expected"), part(problem, "got"));
+            printable(&format!("{check}: {what}: expected {expected}, got {got}")).into_owned()
+        };
+        return failed.iter().take(20).map(line).collect();
+    }
+    let trimmed = body.trim();
+    if trimmed.is_empty() {
+        return Vec::new();
+    }
+    let cut: String = trimmed.chars().take(EXCERPT).collect();
+    vec![printable(&cut).into_owned()]
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use delivery::engine::{AttemptReport, Observer, SettledReport};
-use delivery::outcome::{Attempt, Outcome, Response, TlsFault};
+use delivery::outcome::{Attempt, Outcome, TlsFault};
 use delivery::retry::{Disposition, Reason};
 use delivery::store::{LaneId, Settled};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
@@ -17,9 +17,6 @@ use crate::show;
 
 /// From so many updates on, a bar takes the place of the lines of those that arrive.
 const MANY: usize = 20;
-
-/// How much of a response is shown, in characters, if it is not one that we can read.
-const EXCERPT: usize = 300;
 
 /// The account of a run. Cloning gives the same.
 #[derive(Clone)]
@@ -199,7 +196,8 @@ fn lines(several: bool, integration: &str, report: &AttemptReport<'_>) -> Vec<St
         "{style}{mark}{style:#} {what}{to}  {style}{outcome}{style:#}{faint}  {took}{number}{warning}{faint:#}"
     )];
     if !matches!(report.disposition, Disposition::Delivered) {
-        let said = report.attempt.response.as_ref().map(said).unwrap_or_default();
+        let body = report.attempt.response.as_ref().map(|response| String::from_utf8_lossy(&response.body));
+        let said = show::said(&body.unwrap_or_default());
         lines.extend(said.into_iter().map(|said| format!("    the receiver says: {said}")));
     }
     lines
@@ -215,29 +213,6 @@ fn explained(attempt: &Attempt) -> String {
     };
     let advice = advice.map(|advice| format!("; {advice}")).unwrap_or_default();
     format!("{}{advice}", show::printable(&attempt.outcome.to_string()))
-}
-
-/// What a receiver says: the failed checks if it is one of ours, else the start of its text.
-fn said(response: &Response) -> Vec<String> {
-    let text = String::from_utf8_lossy(&response.body);
-    let read: Option<Value> = serde_json::from_str(&text).ok();
-    let failed = read.as_ref().and_then(|read| read.get("failed")).and_then(Value::as_array);
-    if let Some(failed) = failed {
-        let part =
-            |problem: &Value, name: &str| problem.get(name).and_then(Value::as_str).unwrap_or("?").to_owned();
-        let line = |problem: &Value| {
-            let (check, what) = (part(problem, "check"), part(problem, "what"));
-            let (expected, got) = (part(problem, "expected"), part(problem, "got"));
-            show::printable(&format!("{check}: {what}: expected {expected}, got {got}")).into_owned()
-        };
-        return failed.iter().take(20).map(line).collect();
-    }
-    let trimmed = text.trim();
-    if trimmed.is_empty() {
-        return Vec::new();
-    }
-    let cut: String = trimmed.chars().take(EXCERPT).collect();
-    vec![show::printable(&cut).into_owned()]
 }
 
 fn as_json(integration: &str, report: &AttemptReport<'_>) -> Value {

@@ -9,7 +9,7 @@ impl Outcome {
         match self {
             Self::Answered(answer) => of_status(answer.status.as_u16()),
             Self::Unreachable(why) => of_address(why),
-            Self::Tls(fault) => Some(of_tls(fault)),
+            Self::Tls(fault) => of_tls(fault),
             Self::TimedOut(phase) => Some(of_wait(*phase)),
             Self::Broken { phase: Phase::Connect | Phase::Request | Phase::ResponseHead, .. } => {
                 Some("if the receiver speaks TLS, its URL begins with https")
@@ -42,8 +42,8 @@ const fn of_address(why: &Unreachable) -> Option<&'static str> {
     }
 }
 
-const fn of_tls(fault: &TlsFault) -> &'static str {
-    match fault {
+const fn of_tls(fault: &TlsFault) -> Option<&'static str> {
+    Some(match fault {
         TlsFault::UnknownIssuer { self_signed: true } => {
             "give it as a trusted root, or for a test skip verification"
         }
@@ -54,10 +54,9 @@ const fn of_tls(fault: &TlsFault) -> &'static str {
         TlsFault::Expired => "let the receiver renew it, and check the clocks",
         TlsFault::NotYetValid => "check the clocks of both machines",
         TlsFault::BadCertificate(_) => "let the receiver use another one",
-        TlsFault::Handshake(_) => {
-            "check that the port speaks TLS 1.2 or 1.3; if it speaks none, the URL begins with http"
-        }
-    }
+        // It says itself what to look at.
+        TlsFault::Handshake(_) => return None,
+    })
 }
 
 const fn of_wait(phase: Phase) -> &'static str {
