@@ -4,6 +4,7 @@
 //! it. The loop never waits for the store: it asks, and the answer comes as an event, in the order in which the store did the
 //! work.
 
+mod backlog;
 mod record;
 mod run;
 

@@ -2,12 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use fastrand::Rng;
 use tokio::sync::{mpsc, oneshot};
 
+use super::backlog::Backlog;
 use super::record::record;
 use super::{AttemptReport, Command, LaneView, Limits, Observer, Opening, Place, SettledReport, Transport};
 use crate::clock::{Clock, Timestamp};
@@ -61,7 +62,7 @@ pub(super) struct Loop<X: Transport, O> {
     doubting: bool,
     /// Lanes that were removed, and whose backlog is being settled.
     removing: HashSet<LaneId>,
-    backlog: Arc<AtomicU64>,
+    backlog: Backlog,
     events: Option<mpsc::UnboundedSender<Event>>,
 }
 
@@ -89,7 +90,7 @@ impl<X: Transport, O: Observer> Loop<X, O> {
             waiting: Vec::new(),
             doubting: false,
             removing: HashSet::new(),
-            backlog,
+            backlog: Backlog::new(backlog),
             events: None,
         }
     }
@@ -153,6 +154,7 @@ impl<X: Transport, O: Observer> Loop<X, O> {
                 self.ask(move |store| store.lane(&name), Event::Lane);
             }
             Command::RemoveLane(id, done) => {
+                self.backlog.closed(id, self.schedule.lane(id).map(Lane::backlog));
                 for delivery in self.schedule.remove_lane(id) {
                     self.settle(id, delivery, Lane::removed());
                 }
@@ -184,7 +186,7 @@ impl<X: Transport, O: Observer> Loop<X, O> {
             Event::Appended(batch) => {
                 for (lane, count) in batch.added {
                     let gone = batch.superseded.iter().filter(|(other, _)| *other == lane).count();
-                    self.gone(gone as u64);
+                    self.backlog.heard(lane, self.is_open(lane), count, gone as u64);
                     self.schedule.added(lane, count, gone as u64, now);
                 }
                 for (lane, _) in batch.superseded {
@@ -196,7 +198,7 @@ impl<X: Transport, O: Observer> Loop<X, O> {
                 for offer in claim.offers {
                     self.held.insert((lane, offer.id), (offer.message, offer.accepted));
                 }
-                self.gone(claim.damaged.len() as u64);
+                self.backlog.gone(lane, self.is_open(lane), claim.damaged.len() as u64);
                 self.schedule.took(lane, &claimed, claim.next, claim.oldest, claim.damaged.len() as u64);
                 for _ in claim.damaged {
                     self.ended_in_store(lane, &Settled::Dead(Reason::Damaged));
@@ -206,16 +208,15 @@ impl<X: Transport, O: Observer> Loop<X, O> {
             Event::Lanes(records) => {
                 self.doubting = false;
                 for record in records {
-                    let before = self.schedule.lane(record.id).map_or(0, Lane::backlog);
-                    self.backlog.fetch_add(record.backlog, Ordering::Relaxed);
-                    self.gone(before);
+                    let before = self.schedule.lane(record.id).map(Lane::backlog);
+                    self.backlog.recount(record.id, before, record.backlog);
                     self.schedule.recount(&record, now);
                 }
             }
             Event::Lane(record) => self.opened(&record),
             Event::Closed(finish, finished) => self.closed(&finish, finished),
             Event::Swept(lane, reason, swept) => {
-                self.gone(swept.settled.len() as u64);
+                self.backlog.gone(lane, self.is_open(lane), swept.settled.len() as u64);
                 self.schedule.swept(lane, swept.settled.len() as u64, swept.oldest, now);
                 for _ in &swept.settled {
                     self.ended_in_store(lane, &Settled::Dead(reason.clone()));
@@ -240,18 +241,16 @@ impl<X: Transport, O: Observer> Loop<X, O> {
     fn opened(&mut self, record: &LaneRecord) {
         let Some(at) = self.opening.iter().position(|opening| opening.name == record.name) else { return };
         let Opening { target, settings, reply, .. } = self.opening.remove(at);
-        if self.schedule.lane(record.id).is_none() {
-            self.backlog.fetch_add(record.backlog, Ordering::Relaxed);
+        if !self.is_open(record.id) {
+            self.backlog.opened(record.id, record.backlog);
         }
         self.targets.insert(record.id, target);
         self.schedule.set_lane(record, settings, self.clock.now());
         let _ = reply.send(record.id);
     }
 
-    fn gone(&self, deliveries: u64) {
-        // What is swept of a lane that was never opened was never counted.
-        let less = |backlog: u64| Some(backlog.saturating_sub(deliveries));
-        let _ = self.backlog.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    fn is_open(&self, lane: LaneId) -> bool {
+        self.schedule.lane(lane).is_some()
     }
 
     fn closed(&mut self, finish: &Finish, finished: Finished) {
@@ -261,7 +260,7 @@ impl<X: Transport, O: Observer> Loop<X, O> {
         if !finished.settled {
             return;
         }
-        self.gone(1);
+        self.backlog.gone(lane, self.is_open(lane), 1);
         let settled = match &finish.disposal {
             Disposal::Settle(settled) => settled.clone(),
             Disposal::Park { .. } => Settled::Superseded,

@@ -114,6 +114,32 @@ async fn what_is_removed_or_too_old_is_dead_with_its_reason() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_waits_for_a_lane_that_is_not_open_is_counted_once() {
+    let (engine, _) = engine(&[], 200, RetryPolicy::standard()).await;
+    let waiting = || engine.backlog.load(Ordering::Relaxed);
+    let late = engine.desk.accept(|store| store.lane("late"), |_| {}).await.unwrap().id;
+    let entries = |count| {
+        let late = |entry: Entry| Entry { lanes: vec![(late, Coalesce::Nothing)], ..entry };
+        (0..count).map(|_| late(entry("b", "x"))).collect::<Vec<_>>()
+    };
+    engine.accept(entries(3)).await.unwrap();
+    assert_eq!(waiting(), 3);
+    assert_eq!(engine.set_lane("late", Arc::new(200), LaneSettings::default()).await, Ok(late));
+    engine.drained().await;
+    assert_eq!(waiting(), 0, "it was delivered, and counted once");
+    engine.pause(late).await;
+    engine.pause(LaneId(1)).await;
+    engine.accept(entries(2)).await.unwrap();
+    engine.accept(vec![entry("a", "a1")]).await.unwrap();
+    engine.remove_lane(late).await;
+    while waiting() > 1 {
+        tokio::task::yield_now().await;
+    }
+    engine.look().await;
+    assert_eq!(waiting(), 1, "what waits elsewhere is still counted");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_queue_is_bounded_and_takes_all_or_nothing() {
     let (engine, _) = engine(&[], 200, RetryPolicy::standard()).await;
     engine.pause(LaneId(1)).await;
