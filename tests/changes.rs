@@ -48,6 +48,9 @@ async fn what_an_integration_left_behind_is_not_sent_to_another_of_its_name() {
     receiver.wait_for(1, LIMIT).await.unwrap();
     let (_, list) = server.get("v1/deliveries?integration=siem");
     assert_eq!(list["deliveries"].as_array().unwrap().len(), 1, "the name is the new one's: {list}");
+    let (_, list) = server.get("v1/deliveries?state=dead");
+    assert_eq!(list["deliveries"][0]["delivery"], format!("{id}/1"), "the old one's is told by its id");
+    assert_eq!(server.get(&format!("v1/deliveries/{id}/1")).1["state"], "dead");
     server.until("v1/status", |status| status["backlog"] == 0).await;
     assert_eq!(receiver.counts().received, 1);
 }

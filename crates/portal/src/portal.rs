@@ -103,7 +103,7 @@ impl Portal {
             let form = listed.or_else(|| view.wrong.get(&lane.name).map(|(form, _)| form));
             let name =
                 form.map(|form| &form.name).or_else(|| view.gone.get(&lane.name)).unwrap_or(&lane.name);
-            self.watch.name(lane.id, name);
+            self.watch.name(lane.id, name, &lane.name);
         }
         Ok(())
     }

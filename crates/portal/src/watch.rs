@@ -77,6 +77,7 @@ type ByLaneSeconds = Family<ByIntegration, Histogram, fn() -> Histogram>;
 #[derive(Clone, Debug)]
 struct Lane {
     name: String,
+    id: String,
     attempt_seconds: Histogram,
     delivery_seconds: Histogram,
 }
@@ -159,23 +160,30 @@ impl Watch {
         Self { metrics: Arc::new(metrics), lanes: Arc::default(), attempt_seconds, delivery_seconds }
     }
 
-    /// Tells what a lane is called.
-    pub fn name(&self, lane: LaneId, integration: &str) {
+    /// Tells what a lane is called, and the id of its integration, which no other ever has.
+    pub fn name(&self, lane: LaneId, integration: &str, id: &str) {
         let label = ByIntegration { integration: integration.to_owned() };
         let attempt_seconds = self.attempt_seconds.get_or_create(&label).clone();
         let delivery_seconds = self.delivery_seconds.get_or_create(&label).clone();
         let lanes = &mut self.lanes.write().unwrap_or_else(PoisonError::into_inner);
-        lanes.insert(lane, Lane { name: integration.to_owned(), attempt_seconds, delivery_seconds });
+        let (name, id) = (integration.to_owned(), id.to_owned());
+        lanes.insert(lane, Lane { name, id, attempt_seconds, delivery_seconds });
     }
 
     pub(crate) fn name_of(&self, lane: LaneId) -> String {
         self.lane(lane).map_or_else(|| lane.to_string(), |lane| lane.name)
     }
 
-    /// The lane of this name, also of an integration that is gone; the latest, if several had it.
+    pub(crate) fn id_of(&self, lane: LaneId) -> String {
+        self.lane(lane).map_or_else(|| lane.to_string(), |lane| lane.id)
+    }
+
+    /// The lane of this name or id, also of an integration that is gone; the latest, if several had the name.
     pub(crate) fn lane_named(&self, name: &str) -> Option<LaneId> {
         let lanes = self.lanes.read().unwrap_or_else(PoisonError::into_inner);
-        lanes.iter().filter(|(_, lane)| lane.name == name).map(|(id, _)| *id).max()
+        let of =
+            |is: &dyn Fn(&Lane) -> bool| lanes.iter().filter(|(_, lane)| is(lane)).map(|(id, _)| *id).max();
+        of(&|lane| lane.id == name).or_else(|| of(&|lane| lane.name == name))
     }
 
     fn lane(&self, lane: LaneId) -> Option<Lane> {

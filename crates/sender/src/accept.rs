@@ -229,10 +229,16 @@ impl Sender {
     /// # Errors
     /// If the queue is full, the store does not take it, or the sender was shut down.
     pub async fn accept_again(&self, lane: LaneId, message: Message) -> Result<bool, AcceptError> {
-        let of_lane = |setup: &Setup| setup.lanes.values().find(|(known, _)| *known == lane).map(fan_out);
-        let Some(lane) = self.read(of_lane) else { return Ok(false) };
-        let route = delivery::store::Route::Lanes;
-        self.engine.accept(vec![Entry { message, lanes: vec![lane], once: None, route }]).await?;
+        let known = self.read(|setup| {
+            setup.lanes.values().any(|(known, _)| *known == lane)
+                || setup.waiting.values().any(|known| *known == lane)
+        });
+        if !known {
+            return Ok(false);
+        }
+        // Its key is its own, so that it supersedes nothing.
+        let (lanes, route) = (vec![(lane, Coalesce::Nothing)], delivery::store::Route::Lanes);
+        self.engine.accept(vec![Entry { message, lanes, once: None, route }]).await?;
         Ok(true)
     }
 

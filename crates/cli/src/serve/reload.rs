@@ -33,10 +33,9 @@ struct Seen {
 impl Seen {
     /// Whether it is time to take it over. Who writes it may not be done: what is half written may be right, and lack
     /// integrations that others wait for; so it must look the same twice, also if somebody asks.
-    fn is_due(&mut self, now: Look, asked: bool) -> bool {
+    fn is_due(&mut self, now: Look) -> bool {
         let settled = now == self.last;
         self.last = now;
-        self.asked |= asked;
         let due = settled && (self.asked || (now.is_some() && now != self.taken));
         if due {
             (self.taken, self.asked) = (now, false);
@@ -55,14 +54,24 @@ pub(super) async fn reload((path, taken): (PathBuf, Look), guarding: Guarding, p
                 None => std::future::pending().await,
             }
         };
-        let asked = tokio::select! {
-            _ = asked => true,
-            () = sleep(LOOK) => false,
-        };
-        if !seen.is_due(look(&path), asked) {
+        tokio::select! {
+            _ = asked => {
+                // Two looks are some time apart, always.
+                seen.asked = true;
+                continue;
+            }
+            () = sleep(LOOK) => {}
+        }
+        if !seen.is_due(look(&path)) {
             continue;
         }
-        match Settings::read(&path, guarding) {
+        let read = Settings::read(&path, guarding);
+        if look(&path) != seen.taken {
+            // It was written just then.
+            seen.taken = None;
+            continue;
+        }
+        match read {
             Ok(settings) => {
                 let integrations = settings.integrations.len();
                 match portal.set_up(settings).await {
@@ -108,7 +117,8 @@ mod tests {
             (None, false, true),
             (None, false, false),
         ] {
-            assert_eq!(seen.is_due(now, asked), due, "{now:?} {asked}");
+            seen.asked |= asked;
+            assert_eq!(seen.is_due(now), due, "{now:?} {asked}");
         }
     }
 }

@@ -91,8 +91,11 @@ fn view(portal: &Portal, delivery: &Delivery) -> Value {
         Status::Unreadable(why) => ("unreadable", None, None, Some(why.clone())),
     };
     let integration = portal.watch.name_of(delivery.lane);
+    // Where another integration has the name now, or had it later, the id tells them apart.
+    let named = lane_of(portal, &integration) == Some(delivery.lane);
+    let known_by = if named { integration.clone() } else { portal.watch.id_of(delivery.lane) };
     json!({
-        "delivery": format!("{integration}/{}", delivery.id.0),
+        "delivery": format!("{known_by}/{}", delivery.id.0),
         "integration": integration,
         "event": delivery.key,
         "webhook_id": delivery.message,
@@ -120,8 +123,11 @@ fn attempt(attempt: &AttemptRecord) -> Value {
 
 /// The lane of an integration, also of one that is gone: what became of its deliveries can still be asked.
 fn ever_known(portal: &Portal, name: &str) -> Result<LaneId, Problem> {
-    let lane = portal.sender.lane(name).or_else(|| portal.watch.lane_named(name));
-    lane.map_or_else(|| known(portal, name), Ok)
+    lane_of(portal, name).map_or_else(|| known(portal, name), Ok)
+}
+
+fn lane_of(portal: &Portal, name: &str) -> Option<LaneId> {
+    portal.sender.lane(name).or_else(|| portal.watch.lane_named(name))
 }
 
 async fn detail(portal: &Portal, integration: &str, number: u64) -> Result<archive::Detail, Problem> {

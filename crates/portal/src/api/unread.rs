@@ -27,11 +27,11 @@ pub(super) async fn discard(request: Request, next: Next) -> Response {
     // Who waits for a word before sending the body has sent none yet, and need not (RFC 9110, section 10.1.1).
     let waits = head.headers.contains_key(EXPECT);
     let left = Arc::new(Mutex::new(None));
-    let body = Body::new(Watched { body, left: Arc::clone(&left) });
+    let body = Body::new(Watched { body, asked: false, left: Arc::clone(&left) });
     let mut response = next.run(Request::from_parts(head, body)).await;
     let left = left.lock().unwrap_or_else(PoisonError::into_inner).take();
-    if let Some(left) = left
-        && (waits || !read_on(left).await)
+    if let Some((left, asked)) = left
+        && ((waits && !asked) || !read_on(left).await)
     {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
@@ -57,13 +57,16 @@ async fn read_on(mut body: Body) -> bool {
 /// A body that is given back when it is dropped before its end.
 struct Watched {
     body: Body,
-    left: Arc<Mutex<Option<Body>>>,
+    /// Whether something of it was asked for; it comes then, also from who waited for that.
+    asked: bool,
+    left: Arc<Mutex<Option<(Body, bool)>>>,
 }
 
 impl Drop for Watched {
     fn drop(&mut self) {
         if !self.body.is_end_stream() {
-            *self.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(std::mem::take(&mut self.body));
+            let left = (std::mem::take(&mut self.body), self.asked);
+            *self.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(left);
         }
     }
 }
@@ -76,6 +79,7 @@ impl HttpBody for Watched {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        self.asked = true;
         Pin::new(&mut self.body).poll_frame(context)
     }
 
