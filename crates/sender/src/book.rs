@@ -11,7 +11,7 @@ mod view;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use delivery::clock::{Clock, Timestamp};
+use delivery::clock::Clock;
 use delivery::store::{Change, Fault};
 use tokio::sync::Mutex;
 
@@ -253,16 +253,6 @@ impl Book {
         Ok(self.put_to_work(&state).await?)
     }
 
-    /// Notes what somebody did that changes no integration and no policy.
-    ///
-    /// # Errors
-    /// If the store does not take it.
-    pub async fn note(&self, what: &str, name: &str, who: &str) -> Result<(), Fault> {
-        let mut state = self.state.lock().await;
-        let audit = self.audit(what, "", name, who);
-        self.write(&mut state, Vec::new(), audit).await
-    }
-
     async fn put_policy(
         &self,
         state: &mut State,
@@ -320,12 +310,6 @@ impl Book {
         // It is written already, whatever comes now.
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = view;
         self.sender.set_up(integrations, policies, &kept).await
-    }
-
-    /// The time of an audit entry.
-    #[must_use]
-    pub const fn at(audit: &Audit) -> Timestamp {
-        Timestamp::from_micros(audit.at)
     }
 }
 

@@ -277,7 +277,7 @@ impl Form {
     /// If something in it cannot be written in TOML.
     pub fn to_toml(&self, with_secrets: bool) -> Result<toml::Table, String> {
         let mut table = toml::Table::try_from(self).map_err(|error| error.to_string())?;
-        // There the name is the table's own, and the roots stand in a file.
+        // There the name is the table's own.
         table.remove("name");
         if with_secrets {
             if let Some(password) = self

@@ -6,11 +6,14 @@
 use std::borrow::Cow;
 
 use payload::{Field, Update};
+use serde::{Deserialize, Serialize};
 
 /// A policy.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Policy {
     /// What it is known by: its own, or its name in a file.
+    #[serde(skip)]
     pub id: String,
     /// What a person calls it.
     pub name: String,

@@ -209,7 +209,7 @@ fn explained(attempt: &Attempt) -> String {
         Outcome::Tls(TlsFault::UnknownIssuer { .. }) => {
             Some("--ca-file names whom to trust, --skip-ssl-verification trusts anybody")
         }
-        outcome => outcome.advice(),
+        _ => attempt.advice(),
     };
     let advice = advice.map(|advice| format!("; {advice}")).unwrap_or_default();
     format!("{}{advice}", show::printable(&attempt.outcome.to_string()))

@@ -1,20 +1,21 @@
 //! What to do about an outcome, in one clause for a person, where its own words do not say it.
 
-use super::{Outcome, Phase, TlsFault, Unreachable};
+use super::{Attempt, Outcome, Phase, TlsFault, Unreachable};
 
-impl Outcome {
-    /// What a person can do about it; `None` if it is delivered, or its own words say all that there is to say.
+impl Attempt {
+    /// What a person can do about it; `None` if it is delivered, or the outcome's own words say all that there is to say.
     #[must_use]
     pub fn advice(&self) -> Option<&'static str> {
-        match self {
-            Self::Answered(answer) => of_status(answer.status.as_u16()),
-            Self::Unreachable(why) => of_address(why),
-            Self::Tls(fault) => of_tls(fault),
-            Self::TimedOut(phase) => Some(of_wait(*phase)),
-            Self::Broken { phase: Phase::Connect | Phase::Request | Phase::ResponseHead, .. } => {
-                Some("if the receiver speaks TLS, its URL begins with https")
+        match &self.outcome {
+            Outcome::Answered(answer) => of_status(answer.status.as_u16()),
+            Outcome::Unreachable(why) => of_address(why),
+            Outcome::Tls(fault) => of_tls(fault),
+            Outcome::TimedOut(phase) => Some(of_wait(*phase)),
+            Outcome::Broken { phase: Phase::Request | Phase::ResponseHead, .. } => {
+                let plain = self.connection.as_ref().is_some_and(|connection| connection.tls.is_none());
+                plain.then_some("if the receiver speaks TLS, its URL begins with https")
             }
-            Self::Broken { .. } | Self::Unsent | Self::Unrenderable(_) => None,
+            Outcome::Broken { .. } | Outcome::Unsent | Outcome::Unrenderable(_) => None,
         }
     }
 }
@@ -73,21 +74,36 @@ const fn of_wait(phase: Phase) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::Answer;
+    use crate::outcome::{Answer, Connection, Timings};
+
+    fn advice(outcome: Outcome, tls: Option<&str>) -> Option<&'static str> {
+        let connection = Connection {
+            peer: ([127, 0, 0, 1], 9).into(),
+            reused: false,
+            version: http::Version::HTTP_11,
+            tls: tls.map(str::to_owned),
+            unverified: false,
+        };
+        let (timings, connection) = (Timings::default(), Some(connection));
+        Attempt { outcome, timings, connection, response: None }.advice()
+    }
 
     #[test]
     fn what_is_delivered_needs_no_advice_and_what_has_no_answer_gets_some() {
         let answered = |status| {
             let status = http::StatusCode::from_u16(status).unwrap();
-            Outcome::Answered(Answer { status, retry_after: None }).advice()
+            advice(Outcome::Answered(Answer { status, retry_after: None }), None)
         };
         assert!([200, 202, 204, 299, 500, 503].into_iter().all(|status| answered(status).is_none()));
         assert!([301, 401, 404, 410, 415].into_iter().all(|status| answered(status).is_some()));
         for phase in [Phase::Resolve, Phase::Connect, Phase::Tls, Phase::Request, Phase::ResponseHead] {
-            assert!(Outcome::TimedOut(phase).advice().is_some(), "{phase}");
+            assert!(advice(Outcome::TimedOut(phase), None).is_some(), "{phase}");
         }
         let refused = Unreachable::Refused(([127, 0, 0, 1], 9).into());
-        assert!(Outcome::Unreachable(refused).advice().is_some());
-        assert!(Outcome::Tls(TlsFault::UnknownIssuer { self_signed: true }).advice().is_some());
+        assert!(advice(Outcome::Unreachable(refused), None).is_some());
+        assert!(advice(Outcome::Tls(TlsFault::UnknownIssuer { self_signed: true }), None).is_some());
+        let broken = || Outcome::Broken { phase: Phase::ResponseHead, reason: String::new() };
+        assert!(advice(broken(), None).is_some_and(|advice| advice.contains("https")));
+        assert_eq!(advice(broken(), Some("TLS 1.3")), None, "it speaks TLS already");
     }
 }

@@ -109,7 +109,7 @@ impl Tried {
             "delivered": self.delivered(),
             "outcome": outcome.to_string(),
             "word": outcome.word(),
-            "advice": outcome.advice(),
+            "advice": self.attempt.advice(),
             "timings": {
                 "connected": timings.connect.map(milliseconds),
                 "tls": timings.tls.map(milliseconds),

@@ -156,7 +156,7 @@ async fn test_integration(State(portal): Shared, body: Body<IntegrationIn>) -> R
         return Ok(found(StatusCode::CREATED, &[tried.told()]));
     }
     let outcome = &tried.attempt.outcome;
-    let advice = outcome.advice().map(|advice| format!("; {advice}")).unwrap_or_default();
+    let advice = tried.attempt.advice().map(|advice| format!("; {advice}")).unwrap_or_default();
     Err(bad(format!("the test did not arrive: {outcome}{advice}")))
 }
 

@@ -60,20 +60,6 @@ struct IntegrationRecord {
     sealed: String,
 }
 
-#[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct PolicyRecord {
-    name: String,
-    description: String,
-    enabled: bool,
-    alert_types: Vec<String>,
-    severities: Vec<String>,
-    algorithms: Vec<String>,
-    categories: Vec<String>,
-    track_by: Vec<String>,
-    integrations: Vec<String>,
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct GoneRecord {
@@ -109,19 +95,7 @@ pub(super) fn removed_integration(id: &str, name: &str) -> Vec<Change> {
 }
 
 pub(super) fn policy(policy: &Policy) -> Change {
-    let of = policy.clone();
-    let record = PolicyRecord {
-        name: of.name,
-        description: of.description,
-        enabled: !of.disabled,
-        alert_types: of.alert_types,
-        severities: of.severities,
-        algorithms: of.algorithms,
-        categories: of.categories,
-        track_by: of.track_by,
-        integrations: of.integrations,
-    };
-    put(POLICY, &policy.id, &record)
+    put(POLICY, &policy.id, policy)
 }
 
 pub(super) fn removed_policy(id: &str) -> Change {
@@ -178,20 +152,9 @@ fn form_of(document: Document, key: Option<&SealingKey>) -> Result<(String, Form
 }
 
 fn policy_of(document: Document) -> Result<Policy, BookError> {
-    let of: PolicyRecord =
+    let policy: Policy =
         serde_json::from_slice(&document.body).map_err(|error| unreadable(&document, &error))?;
-    Ok(Policy {
-        id: document.id,
-        name: of.name,
-        description: of.description,
-        disabled: !of.enabled,
-        alert_types: of.alert_types,
-        severities: of.severities,
-        algorithms: of.algorithms,
-        categories: of.categories,
-        track_by: of.track_by,
-        integrations: of.integrations,
-    })
+    Ok(Policy { id: document.id, ..policy })
 }
 
 /// Reads all of it.
