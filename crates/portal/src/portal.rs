@@ -36,7 +36,8 @@ pub struct Portal {
     /// What was counted.
     pub watch: Watch,
     pub(crate) archive: Arc<Archive>,
-    pub(crate) access: Access,
+    /// Who may ask.
+    pub access: Access,
     pub(crate) client: Client,
     pub(crate) clock: Clock,
     pub(crate) bodies: Arc<Semaphore>,

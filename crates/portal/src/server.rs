@@ -4,7 +4,10 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
@@ -12,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use crate::access::Peer;
 use crate::api;
 use crate::portal::Portal;
 
@@ -42,7 +46,7 @@ pub async fn serve(listener: TcpListener, portal: Arc<Portal>, stop: impl Future
             accepted = accepted => accepted,
             () = &mut stop => break,
         };
-        let (Ok(slot), Ok((stream, _))) = (slot, accepted) else {
+        let (Ok(slot), Ok((stream, peer))) = (slot, accepted) else {
             // Out of file descriptors or memory: give what runs a moment to end instead of spinning.
             pause().await;
             continue;
@@ -50,7 +54,11 @@ pub async fn serve(listener: TcpListener, portal: Arc<Portal>, stop: impl Future
         let _ = stream.set_nodelay(true);
         let mut server = http1::Builder::new();
         server.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD);
-        let service = TowerToHyperService::new(routes.clone());
+        let routes = TowerToHyperService::new(routes.clone());
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer.ip()));
+            routes.call(request)
+        });
         let connection = graceful.watch(server.serve_connection(TokioIo::new(stream), service));
         connections.spawn(async move {
             // What breaks below a request ends the connection; there is nobody left to tell.
