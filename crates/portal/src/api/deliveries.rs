@@ -27,10 +27,17 @@ const MAX_LIMIT: usize = 1000;
 /// How many dead letters one request resends.
 const MAX_RESEND: usize = 10_000;
 
+/// The alert type of a body.
+pub(crate) fn alerttype(body: &[u8]) -> Option<&'static str> {
+    let update = payload::Update::parse(body.to_vec()).ok()?;
+    let kind = update.alerttype()?;
+    ["start", "ongoing", "end"].into_iter().find(|known| *known == kind)
+}
+
 /// What is asked for.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Filter {
+pub(crate) struct Filter {
     integration: Option<String>,
     event: Option<String>,
     state: Option<String>,
@@ -40,7 +47,7 @@ pub(super) struct Filter {
 }
 
 impl Filter {
-    fn wanted(&self, portal: &Portal) -> Result<archive::Wanted, Problem> {
+    pub(crate) fn wanted(&self, portal: &Portal) -> Result<archive::Wanted, Problem> {
         let bad = |why: String| Problem::new(StatusCode::BAD_REQUEST, why);
         let state = match self.state.as_deref() {
             None => None,
@@ -67,6 +74,8 @@ impl Filter {
             before: self.before.map(Sequence),
             since: since.transpose()?,
             limit: self.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT),
+            labels: Some(alerttype),
+            ..archive::Wanted::default()
         })
     }
 }
@@ -130,7 +139,11 @@ fn lane_of(portal: &Portal, name: &str) -> Option<LaneId> {
     portal.sender.lane(name).or_else(|| portal.watch.lane_named(name))
 }
 
-async fn detail(portal: &Portal, integration: &str, number: u64) -> Result<archive::Detail, Problem> {
+pub(crate) async fn detail(
+    portal: &Portal,
+    integration: &str,
+    number: u64,
+) -> Result<archive::Detail, Problem> {
     let lane = ever_known(portal, integration)?;
     let found = portal.read(move |archive| archive.delivery(lane, DeliveryId(number))).await?;
     let why = || format!("there is no delivery {integration}/{number}, or none any more");
@@ -170,13 +183,19 @@ pub(super) async fn resend(
     State(portal): State<Arc<Portal>>,
     Path((integration, number)): Path<(String, u64)>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    let detail = detail(&portal, &integration, number).await?;
+    send_again(&portal, &integration, number).await?;
+    Ok((StatusCode::ACCEPTED, Json(json!({ "resent": 1 }))))
+}
+
+/// Sends a settled delivery once more.
+pub(crate) async fn send_again(portal: &Portal, integration: &str, number: u64) -> Result<(), Problem> {
+    let detail = detail(portal, integration, number).await?;
     if detail.delivery.status.state() == Some(Wanted::Pending) {
         let why = "it is not settled yet: it will be sent by itself";
         return Err(Problem::new(StatusCode::CONFLICT, why));
     }
-    if accept(&portal, detail.delivery.lane, again(detail)).await? {
-        return Ok((StatusCode::ACCEPTED, Json(json!({ "resent": 1 }))));
+    if accept(portal, detail.delivery.lane, again(detail)).await? {
+        return Ok(());
     }
     // One that is gone has nowhere to send to.
     let why = format!("the integration {integration:?} of this delivery is gone");
@@ -187,8 +206,14 @@ pub(super) async fn resend_dead(
     State(portal): State<Arc<Portal>>,
     Query(filter): Query<Filter>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
+    let resent = send_dead_again(&portal, filter).await?;
+    Ok((StatusCode::ACCEPTED, Json(json!({ "resent": resent }))))
+}
+
+/// Sends the dead letters that a filter lets through once more, up to a limit; gives how many.
+pub(crate) async fn send_dead_again(portal: &Portal, filter: Filter) -> Result<usize, Problem> {
     let filter = Filter { state: Some("dead".to_owned()), limit: Some(MAX_LIMIT), ..filter };
-    let mut wanted = filter.wanted(&portal)?;
+    let mut wanted = filter.wanted(portal)?;
     let mut resent = 0;
     while resent < MAX_RESEND {
         let asked = wanted.clone();
@@ -198,18 +223,18 @@ pub(super) async fn resend_dead(
             // What was lost to damage, or to an integration that is gone, cannot be sent again.
             let detail = portal.read(move |archive| archive.delivery(lane, id)).await;
             let Ok(Some(detail)) = detail else { continue };
-            resent += usize::from(accept(&portal, lane, again(detail)).await?);
+            resent += usize::from(accept(portal, lane, again(detail)).await?);
         }
         match page.next {
             Some(next) => wanted.before = Some(next),
             None => break,
         }
     }
-    Ok((StatusCode::ACCEPTED, Json(json!({ "resent": resent }))))
+    Ok(resent)
 }
 
 pub(super) async fn unrouted(State(portal): State<Arc<Portal>>) -> Result<Json<Value>, Problem> {
-    let found = portal.read(|archive| archive.unrouted(MAX_LIMIT)).await?;
+    let found = portal.read(|archive| archive.unrouted(None, MAX_LIMIT)).await?;
     let view = |unrouted: archive::Unrouted| {
         let why = match unrouted.route {
             Route::Unmatched => "no policy matches, or the integrations of those that do are gone",
@@ -222,5 +247,5 @@ pub(super) async fn unrouted(State(portal): State<Arc<Portal>>) -> Result<Json<V
             "reason": why,
         })
     };
-    Ok(Json(json!({ "updates": found.into_iter().map(view).collect::<Vec<_>>() })))
+    Ok(Json(json!({ "updates": found.0.into_iter().map(view).collect::<Vec<_>>() })))
 }
