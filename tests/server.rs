@@ -25,6 +25,15 @@ impl Server {
     pub(crate) fn start(url: &str, flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("config.toml"), configuration(url, "")).unwrap();
+        Self::start_in(folder, flags)
+    }
+
+    /// Starts one in an empty folder, with nothing configured.
+    pub(crate) fn fresh(flags: &[&str]) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), flags)
+    }
+
+    fn start_in(folder: TempDir, flags: &[&str]) -> Self {
         let flags: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
         let (child, url) = spawn(&folder, &flags);
         let agent = ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build().into();
@@ -108,8 +117,10 @@ pub(crate) fn configuration(url: &str, more: &str) -> String {
 }
 
 fn spawn(folder: &TempDir, flags: &[String]) -> (Child, String) {
+    let configured = folder.path().join("config.toml").exists();
     let mut child = Command::new(PROGRAM)
-        .args(["serve", "--listen", "127.0.0.1:0", "--config", "config.toml", "--data", "data"])
+        .args(["serve", "--listen", "127.0.0.1:0", "--data", "data"])
+        .args(if configured { &["--config", "config.toml"][..] } else { &[] })
         .args(flags)
         .current_dir(folder.path())
         .env_remove("FUSION_WEBHOOK_TOKEN")
