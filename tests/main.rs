@@ -13,6 +13,7 @@ mod form;
 mod harness;
 mod hostile;
 mod pages;
+mod portal;
 mod program;
 mod receive;
 mod serve;

@@ -17,7 +17,8 @@ fn push(server: &Server, kind: &str, count: u32) {
 /// What the documentation page says, step by step, and what comes after it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_webhook_is_added_as_the_documentation_page_says_and_its_deliveries_are_seen() {
-    let receiver = MockReceiver::builder().credentials("u", "s3cret").require_header("X-Netography: Webhook").unwrap();
+    let receiver =
+        MockReceiver::builder().credentials("u", "s3cret").require_header("X-Netography: Webhook").unwrap();
     let receiver = receiver.start().await.unwrap();
     let server = Server::fresh(&["--allow-private"]);
     let Some(browser) = Browser::open(Look::WIDE, &server.url).await else { return };
@@ -47,7 +48,9 @@ async fn add_a_webhook(browser: &Browser, receiver: &MockReceiver) {
     browser.fill("#name", "my SIEM").await;
     browser.fill("#url", &receiver.url()).await;
     browser.fill("#headers", "X-Netography: Webhook, X-Api-Key: h1dden, oops").await;
-    browser.until("document.querySelector('#wrong-headers pre.caret').textContent.trimEnd().endsWith('^^^^')").await;
+    browser
+        .until("document.querySelector('#wrong-headers pre.caret').textContent.trimEnd().endsWith('^^^^')")
+        .await;
     let told = browser.value("document.querySelector('#wrong-headers').innerText").await;
     let told = told.as_str().unwrap();
     assert!(told.contains("no colon between name and value") && !told.contains("h1dden"), "{told}");
@@ -60,7 +63,9 @@ async fn add_a_webhook(browser: &Browser, receiver: &MockReceiver) {
     browser.fill("#password", "wrong").await;
     browser.press("Send test").await;
     browser.until("document.querySelector('#tried').innerText.includes('401')").await;
-    browser.until("document.querySelector('#tried').innerText.includes('The receiver wants other credentials.')").await;
+    browser
+        .until("document.querySelector('#tried').innerText.includes('The receiver wants other credentials.')")
+        .await;
     browser.screenshot("portal-test-failed").await;
     browser.fill("#password", "s3cret").await;
     browser.press("Send test").await;
@@ -69,7 +74,9 @@ async fn add_a_webhook(browser: &Browser, receiver: &MockReceiver) {
 
     browser.click("#field-names summary").await;
     browser.fill("#find-field", "updatecount").await;
-    browser.until("[...document.querySelectorAll('#fields tbody tr')].filter((row) => !row.hidden).length === 1").await;
+    browser
+        .until("[...document.querySelectorAll('#fields tbody tr')].filter((row) => !row.hidden).length === 1")
+        .await;
     browser.fill("[name='name:updatecount']", "n").await;
     browser.until("document.querySelector('#preview .added')?.textContent.includes('\"n\": 1')").await;
     browser.screenshot("portal-field-names").await;
@@ -166,7 +173,9 @@ async fn somebody_is_let_log_in_and_everybody_else_is_kept_out() {
     browser.fill("#name", "ann").await;
     browser.fill("#password", "wrong horse").await;
     browser.press("Log in").await;
-    browser.until("document.querySelector('.wrong').textContent === 'the name or the password is wrong'").await;
+    browser
+        .until("document.querySelector('.wrong').textContent === 'the name or the password is wrong'")
+        .await;
     browser.screenshot("portal-login").await;
     browser.fill("#password", "correct horse").await;
     browser.press("Log in").await;

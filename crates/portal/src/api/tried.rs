@@ -56,7 +56,7 @@ pub(super) async fn preview(
     asked: Result<Json<Asked>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
     let (integration, update) = asked?.0.checked(&portal)?;
-    let preview = Preview::of(&integration, &update, portal.clock.wall());
+    let preview = Preview::of(&integration, &update, None, portal.clock.wall());
     let preview = preview.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error))?;
     let odd = payload::check(&update, &integration.field_names);
     let findings: Vec<_> = odd.iter().map(ToString::to_string).collect();

@@ -88,8 +88,7 @@ fn request(portal: &Portal, found: &Detail) -> Markup {
         @match integration.zip(update) {
             Some(((_, integration), update)) => {
                 h2 { "Request" }
-                p.hint { "As it is sent now, under the integration's field names of now." }
-                (trial::preview(portal, &integration, &update))
+                (trial::preview(portal, &integration, (&update, Some(&found.delivery.message)), "as the integration is now"))
             }
             None => {
                 h2 { "Update" }

@@ -15,8 +15,13 @@ pub(super) fn wrong(list: &str) -> Option<Markup> {
     let stars = masked(list, |secret| "*".repeat(secret.len()));
     Some(html! {
         @for error in &errors {
-            p { (error.fault) }
-            @if let Place::Span(span) = &error.place { (pointed(&stars, span)) }
+            @match &error.place {
+                Place::Span(span) => {
+                    p { "In pair " (list[..list.floor_char_boundary(span.start)].matches(',').count() + 1) ": " (error.fault) }
+                    (pointed(&stars, span))
+                }
+                Place::Entry(..) => p { (error) },
+            }
             p.hint { (help(error)) }
         }
     })
@@ -39,6 +44,7 @@ fn pointed(text: &str, span: &std::ops::Range<usize>) -> Markup {
     let before: String = before.chars().rev().map(plain).collect();
     let within: String = text[start..end].chars().map(plain).collect();
     let behind: String = text[end..].chars().take(AROUND).map(plain).collect();
+    let before = if text[..start].chars().count() > AROUND { format!("…{before}") } else { before };
     let (left, carets) = (before.chars().count(), within.chars().count().max(1));
     html! { pre.caret { (before) (within) (behind) "\n" (" ".repeat(left)) span.bad { ("^".repeat(carets)) } } }
 }

@@ -253,7 +253,9 @@ fn outcome(draft: &Draft) -> Markup {
 
 fn what_is_sent(portal: &Portal, draft: &Draft) -> Markup {
     match (&draft.integration, sample()) {
-        (Some(integration), Ok(sample)) => trial::preview(portal, integration, &sample),
+        (Some(integration), Ok(sample)) => {
+            trial::preview(portal, integration, (&sample, None), "for the documented sample")
+        }
         _ if draft.wrong.is_empty() => html! { p.faint { "Give a URL to see the request." } },
         _ => html! { p.faint { "The request is shown when what is marked is put right." } },
     }

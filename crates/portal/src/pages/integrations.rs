@@ -11,6 +11,7 @@ use delivery::engine::LaneView;
 use delivery::store::Gate;
 use http::{StatusCode, Uri};
 use maud::{Markup, html};
+use sender::Policy;
 use sender::book::{Origin, Refused};
 
 use super::layout::{address, button, count, page, query, segment, span};
@@ -68,7 +69,8 @@ pub(super) async fn list(State(portal): Shared, Extension(caller): Extension<Cal
     let policies = |id: &str| {
         let using =
             view.policies.iter().filter(|(policy, _)| policy.integrations.iter().any(|used| used == id));
-        using.map(|(policy, _)| policy.name.clone()).collect::<Vec<_>>().join(", ")
+        let called = |policy: &Policy| if policy.name.is_empty() { &policy.id } else { &policy.name }.clone();
+        using.map(|(policy, _)| called(policy)).collect::<Vec<_>>().join(", ")
     };
     let body = html! {
         div.head { h1 { "Response Integrations" } a.button.primary href="/settings/integrations/add" { "Add Integration" } }
@@ -97,7 +99,7 @@ pub(super) async fn list(State(portal): Shared, Extension(caller): Extension<Cal
                                     @if listed.origin == Origin::File { " " span.chip title="configured in the file; changed only there" { "file" } }
                                     @if !listed.form.description.is_empty() { p.faint { (listed.form.description) } }
                                 }
-                                td {
+                                td.health {
                                     @match lane { Some(lane) => (Health::of(lane, now).shown()), None => span.pill { "starting" } }
                                     @if parts.tls.is_unverified() && parts.address.is_secure() { p.odd { "certificate not verified" } }
                                 }

@@ -59,7 +59,7 @@ fn round_up(value: f64) -> f64 {
 /// A number with as many digits as tell something.
 pub(super) fn number(value: f64) -> String {
     match value {
-        v if v == 0.0 => "0".to_owned(),
+        v if v.fract() == 0.0 && v < 10_000.0 => format!("{v:.0}"),
         v if v < 10.0 => format!("{v:.1}"),
         v if v < 10_000.0 => format!("{v:.0}"),
         v if v < 10_000_000.0 => format!("{:.1} k", v / 1000.0),

@@ -14,8 +14,13 @@ use crate::api::tried::Tried;
 use crate::portal::Portal;
 
 /// The request that would be sent for an update.
-pub(super) fn preview(portal: &Portal, integration: &Integration, update: &Update) -> Markup {
-    let preview = match Preview::of(integration, update, portal.clock.wall()) {
+pub(super) fn preview(
+    portal: &Portal,
+    integration: &Integration,
+    (update, id): (&Update, Option<&str>),
+    what: &str,
+) -> Markup {
+    let preview = match Preview::of(integration, update, id, portal.clock.wall()) {
         Ok(preview) => preview,
         Err(collision) => return html! { p.bad { (collision) } },
     };
@@ -24,7 +29,7 @@ pub(super) fn preview(portal: &Portal, integration: &Integration, update: &Updat
     let named = FieldNames::standard().render(update).is_ok_and(|standard| standard != preview.body);
     let odd = payload::check(update, &integration.field_names);
     html! {
-        p.hint { "To " code { (preview.url) } ", for the documented sample" @if !named { "; the body is sent without the line breaks" } "." }
+        p.hint { "To " code { (preview.url) } ", " (what) @if !named { "; the body is sent without the line breaks" } "." }
         pre.request tabindex="0" {
             span.name { (preview.method) " " (preview.target) " HTTP/1.1" } "\n"
             @for (name, value) in &preview.headers { span.name { (name) } ": " (value) "\n" }
@@ -40,7 +45,7 @@ pub(super) fn tried(tried: &Tried) -> Markup {
     let Attempt { outcome, timings, connection, response } = &tried.attempt;
     let good = tried.delivered();
     html! {
-        p.outcome class=(if good { "good" } else { "bad" }) role="status" {
+        p class={ "outcome " (if good { "good" } else { "bad" }) } role="status" {
             @if good { "✓ The test arrived: " } @else { "✗ The test did not arrive: " }
             (outcome)
         }

@@ -134,7 +134,8 @@ impl Browser {
 
     /// Goes where a link of this text leads, or does what a button of this text does.
     pub(crate) async fn press(&self, text: &str) {
-        let path = format!("(//main//*[self::a or self::button or self::summary][normalize-space()='{text}'])[1]");
+        let path =
+            format!("(//main//*[self::a or self::button or self::summary][normalize-space()='{text}'])[1]");
         let found = self.client.wait().at_most(LIMIT).for_element(Locator::XPath(&path)).await;
         found.unwrap_or_else(|error| panic!("{text}: {error}")).click().await.unwrap();
     }
