@@ -4,7 +4,7 @@ use axum::Extension;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use delivery::store::sqlite::archive::{Archive, Detail, ReadError, State as Is, Wanted};
-use delivery::store::{AttemptRecord, DeliveryId, LaneId};
+use delivery::store::{AttemptRecord, DeliveryId, LaneId, Parts};
 use http::{StatusCode, Uri};
 use maud::{Markup, html};
 use payload::Update;
@@ -64,18 +64,34 @@ fn attempts(attempts: &[AttemptRecord]) -> Markup {
         @if attempts.is_empty() { p.faint { "None yet, or none that is still kept." } }
         @else {
             div.scroll { table.attempts {
-                thead { tr { @for head in ["#", "Ended (UTC)", "Took", "Outcome", "The receiver answered"] { th scope="col" { (head) } } } }
+                thead { tr { @for head in ["#", "Ended (UTC)", "Took", "Over", "Outcome", "The receiver answered"] { th scope="col" { (head) } } } }
                 tbody { @for attempt in attempts {
                     tr {
                         td.number { (attempt.number) }
                         td { (moment(attempt.at)) }
                         td.number { (trial::milliseconds(attempt.took)) }
+                        td.faint { (parts(attempt)) }
                         td class=(if attempt.word == "delivered" { "good" } else { "bad" }) { (attempt.outcome) }
                         td { @if attempt.response.is_empty() { span.faint { "no body" } } @else { pre.answer { (attempt.response) } } }
                     }
                 } }
             } }
         }
+    }
+}
+
+/// Where an attempt went, and when its parts were done.
+fn parts(attempt: &AttemptRecord) -> Markup {
+    let Parts { peer, connect, tls, first_byte } = &attempt.parts;
+    let done = [("connected", connect), ("TLS", tls), ("first byte", first_byte)];
+    html! {
+        @if let Some(peer) = peer {
+            code { (peer) }
+            @if connect.is_none() { ", kept-alive" }
+            @for (what, time) in done {
+                @if let Some(time) = time { ", " (what) " after " (trial::milliseconds(*time)) }
+            }
+        } @else { "–" }
     }
 }
 

@@ -18,7 +18,7 @@ use super::documents::DOCUMENT;
 use super::queries::one;
 use super::rows::{Broken, LANE, LaneRow, MESSAGE, MessageRow, PENDING, Pending, SETTLED, SettledRow, int};
 use crate::clock::Timestamp;
-use crate::store::{AttemptRecord, DeliveryId, Document, LaneId, LaneState, Sequence};
+use crate::store::{AttemptRecord, DeliveryId, Document, LaneId, LaneState, Parts, Sequence};
 
 pub use view::{Delivery, Detail, Page, State, Status, Unrouted, Wanted};
 
@@ -239,6 +239,7 @@ fn damaged(Broken(what): Broken) -> AttemptRecord {
         status: None,
         took: std::time::Duration::ZERO,
         response: String::new(),
+        parts: Parts::default(),
     }
 }
 
