@@ -20,7 +20,7 @@ use super::rows::{Broken, LANE, LaneRow, MESSAGE, MessageRow, PENDING, Pending, 
 use crate::clock::Timestamp;
 use crate::store::{AttemptRecord, DeliveryId, Document, LaneId, LaneState, Sequence};
 
-pub use view::{Delivery, Detail, Page, State, Status, Unrouted, Wanted};
+pub use view::{Delivery, Detail, Labels, Page, State, Status, Unrouted, Wanted};
 
 pub use search::MAX_WORK;
 
