@@ -59,8 +59,9 @@ pub(crate) async fn serve(arguments: Box<Serve>) -> Result<ExitCode, Failure> {
         .map(|path| spawn(reload::reload((path, looked), guarding, Arc::clone(&portal))));
     let _reading = arguments.stdin.then(|| spawn(input::take_in(Arc::clone(&portal))));
     show::println(&format!(
-        "serving on http://{address}/ with {count} integrations, store in {} (Ctrl-C ends)",
-        arguments.data.display()
+        "serving on http://{address}/ with {count} integrations, store in {} (Ctrl-C ends)\nthe portal: {}",
+        arguments.data.display(),
+        way_in(&portal.access, address)
     ));
     crate::receive::stopped().await;
     tracing::info!(seconds = drain.as_secs(), "draining; a second signal stops at once");
@@ -76,6 +77,24 @@ pub(crate) async fn serve(arguments: Box<Serve>) -> Result<ExitCode, Failure> {
     answering.await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// How a person gets to the pages.
+fn way_in(access: &Access, address: SocketAddr) -> String {
+    match access.set_up_token() {
+        Some(token) => {
+            let token = token.expose_secret();
+            format!(
+                "open http://{address}/setup and give this set-up token, good until somebody can log in: {token}"
+            )
+        }
+        None if access.is_open() => {
+            format!(
+                "http://{address}/ is open to everybody on this machine until somebody can log in (Settings > Access)"
+            )
+        }
+        None => format!("http://{address}/ asks who you are"),
+    }
 }
 
 /// Says what is odd about what is configured.
@@ -112,8 +131,6 @@ async fn open(
         let why = format!("error: the token is shorter than {MIN_TOKEN} characters, so it could be guessed");
         return Err(Failure::wrong_input(why));
     }
-    let access =
-        Access::new(address, token).map_err(|error| Failure::wrong_input(format!("error: {error}")))?;
     let retention = settings.server.retention;
     let store = SqliteStore::open(&arguments.data, retention).map_err(|error| cannot_run(&error))?;
     let newest = store.newest().map_err(|error| cannot_run(&error))?;
@@ -121,6 +138,7 @@ async fn open(
     let desk = Desk::threaded(store, clock).map_err(|error| cannot_run(&error))?;
     let watch = Watch::new();
     let sender = Sender::on(desk, clock, settings.server.limits, clock.now().as_micros(), watch.clone());
+    let access = Access::open(address, token, &sender).await.map_err(|error| cannot_run(&error))?;
     let key = key::open(arguments.key.as_deref(), arguments.key_file.as_deref(), &arguments.data)?;
     let book = Book::open(sender.clone(), key, guarding, clock).await;
     let book = book.map_err(|error| Failure::cannot_run(format!("error: {error}")))?;

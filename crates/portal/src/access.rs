@@ -1,30 +1,127 @@
-//! Who may ask: a bearer token, or nobody but this machine.
+//! Who may ask: whoever has a token, whoever is logged in, or, where nobody ever set that up, this machine.
 //!
-//! On loopback there may be no token. Then a page in a browser on this machine could be led here under another name (DNS
-//! rebinding), so the `Host` must be this machine's own.
+//! | request | let in as |
+//! |---|---|
+//! | `Authorization: Bearer …` with the server's token or one that was made here | that token |
+//! | the cookie of a session, from a page of this server | the person who logged in |
+//! | neither, from this machine, while there is no token of the server and nobody who could log in | this machine |
+//!
+//! A browser sends requests for whatever page it shows. So what comes without a bearer token must come from a page of this
+//! server ([`mod@origin`]), and what changes something must repeat a word that only such a page knows ([`Caller::confirms`]).
 
+mod changes;
+mod limiter;
+pub(crate) mod origin;
+mod people;
+mod sessions;
+mod tokens;
+
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::{Mutex, PoisonError, RwLock};
 
-use http::header::{AUTHORIZATION, HOST, ORIGIN};
+use delivery::clock::Timestamp;
+use delivery::store::Fault;
+use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
+use sender::{Book, Sender};
 use subtle::ConstantTimeEq;
+use tokio::sync::Semaphore;
+
+use limiter::Limiter;
+use people::{PERSON, Person};
+use sessions::{Session, Sessions};
+use tokens::{TOKEN, Token};
+
+pub use changes::Denied;
+pub use people::{MAX_PASSWORD, MIN_PASSWORD};
+
+/// How many people may log in, and how many tokens there may be.
+pub const MAX_PEOPLE: usize = 100;
+/// See [`MAX_PEOPLE`].
+pub const MAX_TOKENS: usize = 1_000;
+
+/// How many passwords are looked at at once, and how many more wait: each takes 19 MiB and some 20 ms.
+const HASHES: usize = 1;
+const MAX_WAITING: usize = 8;
+
+/// What the audit log calls whoever has the set-up token, which is good for the first person only.
+const SET_UP: &str = "the set-up token";
 
 /// Who may ask.
-#[derive(Clone, Debug)]
-pub enum Access {
-    /// Whoever knows the token.
-    Token(SecretString),
-    /// This machine.
-    Loopback,
+#[derive(Debug)]
+pub struct Access {
+    address: SocketAddr,
+    token: Option<SecretString>,
+    /// What lets the first person in who is to have a password, until there is one.
+    set_up: Option<SecretString>,
+    /// What pages repeat while nobody logs in.
+    confirmation: String,
+    known: RwLock<Known>,
+    /// Who changes what is known holds it.
+    changing: tokio::sync::Mutex<()>,
+    sessions: Mutex<Sessions>,
+    limiter: Mutex<Limiter>,
+    hashing: Semaphore,
+    waiting: Semaphore,
 }
 
-/// A server that would be open to others.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "listening on {0}, beyond this machine, needs a token: set `token` in [server], or FUSION_WEBHOOK_TOKEN, to 16 characters or more"
-)]
-pub struct Open(pub SocketAddr);
+#[derive(Debug, Default)]
+struct Known {
+    people: BTreeMap<String, Person>,
+    tokens: BTreeMap<String, Token>,
+    /// A record of a person could not be read: somebody wanted a login here.
+    damaged: bool,
+}
+
+/// Who was let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// What the audit log calls them.
+    pub who: String,
+    pub(crate) by: By,
+}
+
+/// What they were let in by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    Bearer,
+    Session {
+        name: String,
+        confirmation: String,
+    },
+    /// Nobody needs to log in.
+    Machine {
+        confirmation: String,
+    },
+}
+
+impl Caller {
+    /// The word that a change from a page must repeat.
+    #[must_use]
+    pub(crate) fn confirmation(&self) -> &str {
+        match &self.by {
+            By::Bearer => "",
+            By::Session { confirmation, .. } | By::Machine { confirmation } => confirmation,
+        }
+    }
+
+    /// Whether a change is meant by them: it repeats the word that their pages know.
+    #[must_use]
+    pub(crate) fn confirms(&self, given: &[u8]) -> bool {
+        self.by == By::Bearer || bool::from(self.confirmation().as_bytes().ct_eq(given))
+    }
+
+    /// Whether they are let in by a cookie, which a browser sends by itself.
+    pub(crate) const fn is_logged_in(&self) -> bool {
+        matches!(self.by, By::Session { .. })
+    }
+}
+
+/// Where a request comes from: the address at the other end of its connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub IpAddr);
 
 /// Why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,116 +132,201 @@ pub struct Refused {
     pub why: &'static str,
 }
 
+const fn refused(status: StatusCode, why: &'static str) -> Refused {
+    Refused { status, why }
+}
+
 impl Access {
-    /// What a server at `address` wants.
+    /// What a server at `address` wants, with those that are known from before.
     ///
     /// # Errors
-    /// If it is open to other machines and there is no token.
-    pub fn new(address: SocketAddr, token: Option<SecretString>) -> Result<Self, Open> {
-        match token {
-            Some(token) => Ok(Self::Token(token)),
-            None if address.ip().is_loopback() => Ok(Self::Loopback),
-            None => Err(Open(address)),
+    /// If the store fails.
+    pub async fn open(
+        address: SocketAddr,
+        token: Option<SecretString>,
+        sender: &Sender,
+    ) -> Result<Self, Fault> {
+        let read =
+            |store: &mut dyn delivery::store::Store| Ok([store.documents(PERSON)?, store.documents(TOKEN)?]);
+        let [people, tokens] = sender.engine().desk().accept(read, |_| {}).await?;
+        let mut known = Known { damaged: !people.damaged.is_empty(), ..Known::default() };
+        for document in &people.found {
+            match Person::read(document) {
+                Some(person) => drop(known.people.insert(document.id.clone(), person)),
+                None => known.damaged = true,
+            }
+        }
+        // A token whose record is damaged lets nobody in.
+        let tokens = tokens.found.iter();
+        known.tokens = tokens.filter_map(|found| Some((found.id.clone(), Token::read(found)?))).collect();
+        Ok(Self::new(address, token, known))
+    }
+
+    fn new(address: SocketAddr, token: Option<SecretString>, known: Known) -> Self {
+        let wants_set_up =
+            token.is_none() && known.people.is_empty() && !known.damaged && !address.ip().is_loopback();
+        Self {
+            address,
+            token,
+            // Without randomness nobody is let in by it.
+            set_up: wants_set_up.then(|| SecretString::from(tokens::random().unwrap_or_default())),
+            confirmation: tokens::random().unwrap_or_default(),
+            known: RwLock::new(known),
+            changing: tokio::sync::Mutex::default(),
+            sessions: Mutex::default(),
+            limiter: Mutex::default(),
+            hashing: Semaphore::new(HASHES),
+            waiting: Semaphore::new(HASHES + MAX_WAITING),
         }
     }
 
-    /// What the audit log calls whoever was let in.
+    fn known(&self) -> std::sync::RwLockReadGuard<'_, Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether this machine is let in without a word.
     #[must_use]
-    pub const fn who(&self) -> &'static str {
-        match self {
-            Self::Token(_) => "the token",
-            Self::Loopback => "this machine",
-        }
+    pub fn is_open(&self) -> bool {
+        let known = self.known();
+        self.address.ip().is_loopback() && self.token.is_none() && known.people.is_empty() && !known.damaged
+    }
+
+    /// Whether the first who is to log in can still be made known with a set-up token, or the server's.
+    #[must_use]
+    pub fn wants_set_up(&self) -> bool {
+        let known = self.known();
+        known.people.is_empty() && !known.damaged && (self.set_up.is_some() || self.token.is_some())
+    }
+
+    /// The set-up token, to be shown to whoever started the server, as long as it is good for something.
+    #[must_use]
+    pub fn set_up_token(&self) -> Option<&SecretString> {
+        self.set_up.as_ref().filter(|_| self.wants_set_up())
     }
 
     /// Judges the head of a request.
     ///
     /// # Errors
     /// Why it is refused.
-    pub fn judge(&self, headers: &HeaderMap) -> Result<(), Refused> {
-        match self {
-            Self::Token(token) => {
-                let given = headers.get(AUTHORIZATION).map(http::HeaderValue::as_bytes).unwrap_or_default();
-                let (scheme, given) = given.split_at_checked(7).unwrap_or((given, &[]));
-                let known = scheme.eq_ignore_ascii_case(b"bearer ")
-                    && bool::from(given.ct_eq(token.expose_secret().as_bytes()));
-                let why = "this server wants its token: Authorization: Bearer …";
-                if known { Ok(()) } else { Err(Refused { status: StatusCode::UNAUTHORIZED, why }) }
-            }
-            Self::Loopback => {
-                let local = |value: &http::HeaderValue, name: fn(&str) -> &str| {
-                    value.to_str().is_ok_and(|text| is_local(name(text)))
-                };
-                if !headers.get(HOST).is_some_and(|host| local(host, |text| text)) {
-                    let why = "without a token this server answers to names of this machine only";
-                    return Err(Refused { status: StatusCode::MISDIRECTED_REQUEST, why });
-                }
-                if headers.get(ORIGIN).is_some_and(|value| !local(value, host_of_origin)) {
-                    let why = "without a token this server answers no pages of other hosts";
-                    return Err(Refused { status: StatusCode::FORBIDDEN, why });
-                }
-                Ok(())
-            }
+    pub fn judge(&self, headers: &HeaderMap, now: Timestamp) -> Result<Caller, Refused> {
+        if let Some(given) = headers.get(AUTHORIZATION) {
+            let given = given.as_bytes();
+            let (scheme, given) = given.split_at_checked(7).unwrap_or((given, &[]));
+            let who = scheme.eq_ignore_ascii_case(b"bearer ").then(|| self.bearer(given)).flatten();
+            let why = "this token is not known here: Authorization: Bearer …";
+            let caller = |who| Caller { who, by: By::Bearer };
+            return who.map(caller).ok_or(refused(StatusCode::UNAUTHORIZED, why));
+        }
+        if let Some(session) = cookie(headers, &self.cookie_name()).and_then(|value| self.session(value, now))
+        {
+            origin::of_this_server(headers)?;
+            let by = By::Session { name: session.name.clone(), confirmation: session.confirmation };
+            return Ok(Caller { who: session.name, by });
+        }
+        if self.is_open() {
+            origin::of_this_machine(headers)?;
+            origin::of_this_server(headers)?;
+            let by = By::Machine { confirmation: self.confirmation.clone() };
+            return Ok(Caller { who: "this machine".to_owned(), by });
+        }
+        let why = if self.wants_set_up() && self.token.is_none() {
+            "nobody is let in yet: open /setup in a browser, with the set-up token that the server printed"
+        } else {
+            "this server wants a token: Authorization: Bearer …"
+        };
+        Err(refused(StatusCode::UNAUTHORIZED, why))
+    }
+
+    fn bearer(&self, given: &[u8]) -> Option<String> {
+        let own =
+            self.token.as_ref().is_some_and(|token| given.ct_eq(token.expose_secret().as_bytes()).into());
+        if own {
+            return Some("the token".to_owned());
+        }
+        let (known, given) = (self.known(), tokens::kept(given));
+        let found = known.tokens.values().find(|token| token.is(&given));
+        found.map(|token| format!("token {}", token.name))
+    }
+
+    fn session(&self, value: &str, now: Timestamp) -> Option<Session> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).find(value, now)
+    }
+
+    /// What the cookie of a session is called. Browsers send a host's cookies to all its ports, so the port is part of it.
+    pub(crate) fn cookie_name(&self) -> String {
+        format!("fusion_webhook_{}", self.address.port())
+    }
+
+    /// Logs somebody in, and gives the value of the cookie.
+    pub(crate) async fn log_in(
+        &self,
+        (name, password): (&str, SecretString),
+        from: IpAddr,
+        now: Timestamp,
+    ) -> Result<String, Denied> {
+        self.try_from(from, now)?;
+        let hash = self.known().people.get(name).map(|person| person.hash.clone());
+        let right = self.at_the_hash(move || people::verify(hash.as_deref(), &password)).await?;
+        if !right || !self.known().people.contains_key(name) {
+            return Err(Denied::Wrong);
+        }
+        self.limiter.lock().unwrap_or_else(PoisonError::into_inner).forget(from);
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.begin(name, now).ok_or(Denied::NoRandomness)
+    }
+
+    /// Ends the session of a request.
+    pub(crate) fn log_out(&self, headers: &HeaderMap) {
+        if let Some(value) = cookie(headers, &self.cookie_name()) {
+            self.sessions.lock().unwrap_or_else(PoisonError::into_inner).end(value);
+        }
+    }
+
+    /// Makes the first person known, by the set-up token or the server's.
+    pub(crate) async fn set_up(
+        &self,
+        token: &str,
+        (name, password): (&str, SecretString),
+        book: &Book,
+        (from, now): (IpAddr, Timestamp),
+    ) -> Result<(), Denied> {
+        self.try_from(from, now)?;
+        let right = |known: &SecretString| {
+            let known = known.expose_secret().as_bytes();
+            !known.is_empty() && bool::from(known.ct_eq(token.as_bytes()))
+        };
+        if !self.wants_set_up() || !self.set_up.iter().chain(&self.token).any(right) {
+            return Err(Denied::WrongSetUp);
+        }
+        self.limiter.lock().unwrap_or_else(PoisonError::into_inner).forget(from);
+        self.add_person((name, password), book, SET_UP, now).await
+    }
+
+    fn try_from(&self, from: IpAddr, now: Timestamp) -> Result<(), Denied> {
+        let mut limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
+        limiter.take(from, now).map_err(Denied::Later)
+    }
+
+    /// Works on a password, on a thread that may block, within bounds.
+    async fn at_the_hash<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Denied> {
+        let _place = self.waiting.try_acquire().map_err(|_| Denied::Later(1))?;
+        let _turn = self.hashing.acquire().await.map_err(|_| Denied::Later(1))?;
+        match tokio::task::spawn_blocking(work).await {
+            Ok(done) => Ok(done),
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     }
 }
 
-fn host_of_origin(origin: &str) -> &str {
-    origin.split_once("://").map_or("", |(_, host)| host)
-}
-
-/// Whether `host[:port]` is a name of this machine.
-fn is_local(authority: &str) -> bool {
-    let host = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((host, _)) => host,
-        None => authority.rsplit_once(':').map_or(authority, |(host, _)| host),
-    };
-    let host = host.trim_end_matches('.');
-    host.eq_ignore_ascii_case("localhost")
-        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+/// A cookie of a request (RFC 6265, section 5.4); several fields may hold some.
+fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let fields = headers.get_all(COOKIE).iter().filter_map(|field| field.to_str().ok());
+    let pairs = fields.flat_map(|field| field.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.into_iter().find(|(known, _)| *known == name).map(|(_, value)| value)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn judged(access: &Access, lines: &[(&'static str, &'static str)]) -> Option<u16> {
-        let headers = lines.iter().map(|(name, value)| {
-            (http::HeaderName::from_static(name), http::HeaderValue::from_static(value))
-        });
-        access.judge(&headers.collect()).err().map(|refused| refused.status.as_u16())
-    }
-
-    #[test]
-    fn a_token_is_wanted_whole() {
-        let access = Access::Token(SecretString::from("0123456789abcdef"));
-        assert_eq!(judged(&access, &[("authorization", "Bearer 0123456789abcdef")]), None);
-        assert_eq!(judged(&access, &[("authorization", "bearer 0123456789abcdef")]), None);
-        for wrong in ["Bearer 0123456789abcde", "Bearer 0123456789abcdef0", "Bearer ", "", "Basic x"] {
-            assert_eq!(judged(&access, &[("authorization", wrong)]), Some(401), "{wrong}");
-        }
-        assert_eq!(judged(&access, &[]), Some(401));
-    }
-
-    #[test]
-    fn without_a_token_only_this_machine_s_names_are_answered() {
-        for host in ["localhost", "localhost:8090", "127.0.0.1:1", "[::1]:8090", "LOCALHOST."] {
-            assert_eq!(judged(&Access::Loopback, &[("host", host)]), None, "{host}");
-        }
-        for host in ["example.com", "127.0.0.1.example.com", "localhost.example.com:80", "", "[::2]"] {
-            assert_eq!(judged(&Access::Loopback, &[("host", host)]), Some(421), "{host}");
-        }
-        let from = |origin| [("host", "localhost"), ("origin", origin)];
-        assert_eq!(judged(&Access::Loopback, &from("http://localhost:8090")), None);
-        assert_eq!(judged(&Access::Loopback, &from("https://example.com")), Some(403));
-        assert_eq!(judged(&Access::Loopback, &from("null")), Some(403));
-    }
-
-    #[test]
-    fn beyond_loopback_a_token_must_be_there() {
-        let everywhere: SocketAddr = ([0, 0, 0, 0], 8090).into();
-        assert!(Access::new(everywhere, None).is_err());
-        assert!(Access::new(everywhere, Some(SecretString::from("x"))).is_ok());
-        assert!(Access::new(([127, 0, 0, 1], 8090).into(), None).is_ok());
-    }
-}
+mod tests;

@@ -11,32 +11,36 @@
 //! | `POST /v1/deliveries/{integration}/{number}/resend`, `POST /v1/dead/resend` | sends again |
 //! | `GET /v1/unrouted` | lists what went nowhere |
 //! | `GET /v1/audit` | lists who changed what |
+//! | `GET`, `POST /v1/people`, `PUT`, `DELETE /v1/people/{name}` | who can log in |
+//! | `GET`, `POST /v1/tokens`, `DELETE /v1/tokens/{id}` | tokens for programs |
 //! | `/api/v1/…` | the vendor's own routes (`api/vendor.rs`) |
 //! | `GET /healthz`, `/readyz`, `/metrics` | is asked by machines; the first two by anyone |
 
+mod access;
 mod configured;
-mod deliveries;
+pub(crate) mod deliveries;
 mod integrations;
-mod status;
-mod tried;
-mod unread;
+pub(crate) mod status;
+pub(crate) mod tried;
+pub(crate) mod unread;
 mod updates;
 mod vendor;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::rejection::JsonRejection;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post, put};
 use delivery::tasks::outlive;
 use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, StatusCode, Uri};
-use sender::book::Refused;
+use sender::book;
 use serde_json::json;
 
+use crate::access::{Caller, Refused};
 use crate::portal::{MAX_BODY, Portal};
 
 /// How long a body that configures something may be, in bytes.
@@ -51,6 +55,10 @@ pub fn routes(portal: Arc<Portal>) -> Router {
             get(configured::show).put(configured::replace).delete(configured::remove),
         )
         .route("/v1/preview", post(tried::preview))
+        .route("/v1/people", get(access::people).post(access::add_person))
+        .route("/v1/people/{name}", put(access::change_password).delete(access::remove_person))
+        .route("/v1/tokens", get(access::tokens).post(access::add_token))
+        .route("/v1/tokens/{id}", delete(access::remove_token))
         .route("/v1/test", post(tried::test))
         .merge(vendor::routes())
         .layer(DefaultBodyLimit::max(MAX_FORM))
@@ -77,11 +85,28 @@ pub fn routes(portal: Arc<Portal>) -> Router {
         .with_state(portal)
 }
 
-async fn admit(State(portal): State<Arc<Portal>>, request: Request, next: Next) -> Response {
-    let mut response = match portal.access.judge(request.headers()) {
-        Ok(()) if request.method().is_safe() => next.run(request).await,
-        // Who hangs up must not leave a change half done: written, and not in force.
-        Ok(()) => outlive(next.run(request)).await,
+/// The header field in which a page repeats the word that shows that it is one of ours.
+const CONFIRMATION: &str = "x-csrf-token";
+
+fn judge(portal: &Portal, request: &Request) -> Result<Caller, Refused> {
+    let caller = portal.access.judge(request.headers(), portal.clock.now())?;
+    let given = request.headers().get(CONFIRMATION).map(HeaderValue::as_bytes).unwrap_or_default();
+    // Where nobody logs in there is no cookie that somebody else's page could use; where it comes from was looked at.
+    if caller.is_logged_in() && !request.method().is_safe() && !caller.confirms(given) {
+        let why = "a change by a page repeats its confirmation in X-CSRF-Token";
+        return Err(Refused { status: StatusCode::FORBIDDEN, why });
+    }
+    Ok(caller)
+}
+
+async fn admit(State(portal): State<Arc<Portal>>, mut request: Request, next: Next) -> Response {
+    let mut response = match judge(&portal, &request) {
+        Ok(caller) => {
+            let safe = request.method().is_safe();
+            request.extensions_mut().insert(caller);
+            // Who hangs up must not leave a change half done: written, and not in force.
+            if safe { next.run(request).await } else { outlive(next.run(request)).await }
+        }
         Err(refused) => refuse(request.uri(), refused.status, refused.why),
     };
     let headers = response.headers_mut();
@@ -99,25 +124,37 @@ fn refuse(uri: &Uri, status: StatusCode, why: &str) -> Response {
 }
 
 /// The status of a change that was refused.
-fn status_of(refused: &Refused) -> StatusCode {
+pub(crate) fn status_of(refused: &book::Refused) -> StatusCode {
     match refused {
-        Refused::Unknown { .. } => StatusCode::NOT_FOUND,
-        Refused::InFile(_) => StatusCode::FORBIDDEN,
-        Refused::Invalid(_) => StatusCode::BAD_REQUEST,
-        Refused::InUse(_) => StatusCode::CONFLICT,
-        Refused::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
-        Refused::Seal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        book::Refused::Unknown { .. } => StatusCode::NOT_FOUND,
+        book::Refused::InFile(_) => StatusCode::FORBIDDEN,
+        book::Refused::Invalid(_) => StatusCode::BAD_REQUEST,
+        book::Refused::InUse(_) => StatusCode::CONFLICT,
+        book::Refused::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+        book::Refused::Seal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
-impl From<Refused> for Problem {
-    fn from(refused: Refused) -> Self {
+impl From<book::Refused> for Problem {
+    fn from(refused: book::Refused) -> Self {
         let mut problem = Self::new(status_of(&refused), refused.to_string());
-        if let Refused::Invalid(mistakes) = refused {
+        if let book::Refused::Invalid(mistakes) = refused {
             problem.error = "it is not right yet".to_owned();
             problem.findings = mistakes.into_iter().map(Into::into).collect();
         }
         problem
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.error)
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::new(rejection.status(), rejection.body_text())
     }
 }
 
@@ -137,6 +174,10 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
+    pub(crate) const fn status(&self) -> StatusCode {
+        self.status
+    }
+
     fn new(status: StatusCode, error: impl Into<String>) -> Self {
         Self { status, error: error.into(), findings: Vec::new(), retry_after: None }
     }

@@ -4,7 +4,10 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
@@ -12,7 +15,10 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use crate::access::Peer;
 use crate::api;
+use crate::history;
+use crate::pages;
 use crate::portal::Portal;
 
 /// How many connections are open at once; more wait in the listen queue.
@@ -29,7 +35,9 @@ const FINISH: Duration = Duration::from_secs(5);
 
 /// Answers until `stop`, then lets the requests under way end.
 pub async fn serve(listener: TcpListener, portal: Arc<Portal>, stop: impl Future<Output = ()>) {
-    let routes = api::routes(portal);
+    let routes = pages::routes(Arc::clone(&portal)).fallback_service(api::routes(Arc::clone(&portal)));
+    let looking = look(&portal);
+    tokio::pin!(looking);
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let (graceful, mut connections) = (GracefulShutdown::new(), JoinSet::new());
     tokio::pin!(stop);
@@ -40,9 +48,10 @@ pub async fn serve(listener: TcpListener, portal: Arc<Portal>, stop: impl Future
         };
         let (slot, accepted) = tokio::select! {
             accepted = accepted => accepted,
+            () = &mut looking => continue,
             () = &mut stop => break,
         };
-        let (Ok(slot), Ok((stream, _))) = (slot, accepted) else {
+        let (Ok(slot), Ok((stream, peer))) = (slot, accepted) else {
             // Out of file descriptors or memory: give what runs a moment to end instead of spinning.
             pause().await;
             continue;
@@ -50,7 +59,11 @@ pub async fn serve(listener: TcpListener, portal: Arc<Portal>, stop: impl Future
         let _ = stream.set_nodelay(true);
         let mut server = http1::Builder::new();
         server.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD);
-        let service = TowerToHyperService::new(routes.clone());
+        let routes = TowerToHyperService::new(routes.clone());
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer.ip()));
+            routes.call(request)
+        });
         let connection = graceful.watch(server.serve_connection(TokioIo::new(stream), service));
         connections.spawn(async move {
             // What breaks below a request ends the connection; there is nobody left to tell.
@@ -63,7 +76,19 @@ pub async fn serve(listener: TcpListener, portal: Arc<Portal>, stop: impl Future
     let _ = tokio::time::timeout(FINISH, graceful.shutdown()).await;
 }
 
-#[expect(clippy::disallowed_methods, reason = "the accept loop is the one loop of this crate that sleeps")]
+/// Looks at what was counted, now and then, for the plots of the last hour.
+async fn look(portal: &Portal) {
+    loop {
+        portal.look().await;
+        sleep(history::EVERY).await;
+    }
+}
+
 async fn pause() {
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    sleep(Duration::from_millis(100)).await;
+}
+
+#[expect(clippy::disallowed_methods, reason = "the accept loop is the one loop of this crate that sleeps")]
+async fn sleep(time: Duration) {
+    tokio::time::sleep(time).await;
 }

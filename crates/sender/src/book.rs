@@ -253,6 +253,20 @@ impl Book {
         Ok(self.put_to_work(&state).await?)
     }
 
+    /// Keeps records of somebody else in the same commit as their entry in the audit log.
+    ///
+    /// # Errors
+    /// If the store does not take it.
+    pub async fn keep(
+        &self,
+        changes: Vec<Change>,
+        (what, id, name): (&str, &str, &str),
+        who: &str,
+    ) -> Result<(), Refused> {
+        let mut state = self.state.lock().await;
+        Ok(self.write(&mut state, changes, self.audit(what, id, name, who)).await?)
+    }
+
     async fn put_policy(
         &self,
         state: &mut State,

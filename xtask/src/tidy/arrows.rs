@@ -115,8 +115,8 @@ const MODULES: &[(&str, &[Arrows])] = &[
             ("access", &[]),
             ("watch", &[]),
             ("portal", &["access", "watch"]),
-            ("api", &["portal", "watch"]),
-            ("server", &["api", "portal"]),
+            ("api", &["access", "portal", "watch"]),
+            ("server", &["access", "api", "portal"]),
         ],
     ),
     (

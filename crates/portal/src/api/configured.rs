@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use delivery::clock::Timestamp;
 use sender::Form;
 use sender::book::{AUDIT, Audit, Listed, Origin, Refused};
@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::Problem;
 use super::status::time;
+use crate::access::Caller;
 use crate::portal::Portal;
 
 /// How many entries of the audit log are listed unless asked otherwise, and at most.
@@ -60,25 +61,31 @@ pub(super) async fn show(State(portal): Shared, Path(id): Path<String>) -> Resul
 
 pub(super) async fn add(
     State(portal): Shared,
+    Extension(caller): Extension<Caller>,
     form: Result<Json<Form>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    let id = portal.book.add(form?.0, portal.access.who()).await?;
+    let id = portal.book.add(form?.0, &caller.who).await?;
     portal.name_lanes().await.map_err(Refused::from)?;
     Ok((StatusCode::CREATED, Json(listed(&portal, &id)?)))
 }
 
 pub(super) async fn replace(
     State(portal): Shared,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     form: Result<Json<Form>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
-    portal.book.replace(&id, form?.0, portal.access.who()).await?;
+    portal.book.replace(&id, form?.0, &caller.who).await?;
     portal.name_lanes().await.map_err(Refused::from)?;
     Ok(Json(listed(&portal, &id)?))
 }
 
-pub(super) async fn remove(State(portal): Shared, Path(id): Path<String>) -> Result<StatusCode, Problem> {
-    portal.book.remove(&id, portal.access.who()).await?;
+pub(super) async fn remove(
+    State(portal): Shared,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    portal.book.remove(&id, &caller.who).await?;
     portal.name_lanes().await.map_err(Refused::from)?;
     Ok(StatusCode::NO_CONTENT)
 }

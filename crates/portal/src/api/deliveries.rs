@@ -31,7 +31,7 @@ const MAX_RESEND: usize = 10_000;
 /// What is asked for.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Filter {
+pub(crate) struct Filter {
     integration: Option<String>,
     event: Option<String>,
     state: Option<String>,
@@ -63,7 +63,7 @@ pub(crate) fn alerttype(body: &[u8]) -> Option<&'static str> {
 }
 
 impl Filter {
-    fn wanted(&self, portal: &Portal) -> Result<archive::Wanted, Problem> {
+    pub(crate) fn wanted(&self, portal: &Portal) -> Result<archive::Wanted, Problem> {
         let bad = |why: String| Problem::new(StatusCode::BAD_REQUEST, why);
         let state = match self.state.as_deref() {
             None => None,
@@ -183,7 +183,11 @@ fn lane_of(portal: &Portal, name: &str) -> Option<LaneId> {
     portal.sender.lane(name).or_else(|| portal.watch.lane_named(name))
 }
 
-async fn detail(portal: &Portal, integration: &str, number: u64) -> Result<archive::Detail, Problem> {
+pub(crate) async fn detail(
+    portal: &Portal,
+    integration: &str,
+    number: u64,
+) -> Result<archive::Detail, Problem> {
     let lane = ever_known(portal, integration)?;
     let found = portal.read(move |archive| archive.delivery(lane, DeliveryId(number))).await?;
     let why = || format!("there is no delivery {integration}/{number}, or none any more");
@@ -224,13 +228,19 @@ pub(super) async fn resend(
     State(portal): State<Arc<Portal>>,
     Path((integration, number)): Path<(String, u64)>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    let detail = detail(&portal, &integration, number).await?;
+    send_again(&portal, &integration, number).await?;
+    Ok((StatusCode::ACCEPTED, Json(json!({ "resent": 1 }))))
+}
+
+/// Sends a settled delivery once more.
+pub(crate) async fn send_again(portal: &Portal, integration: &str, number: u64) -> Result<(), Problem> {
+    let detail = detail(portal, integration, number).await?;
     if detail.delivery.status.state() == Some(Wanted::Pending) {
         let why = "it is not settled yet: it will be sent by itself";
         return Err(Problem::new(StatusCode::CONFLICT, why));
     }
-    if accept(&portal, detail.delivery.lane, again(detail)).await? {
-        return Ok((StatusCode::ACCEPTED, Json(json!({ "resent": 1 }))));
+    if accept(portal, detail.delivery.lane, again(detail)).await? {
+        return Ok(());
     }
     // One that is gone has nowhere to send to.
     let why = format!("the integration {integration:?} of this delivery is gone");
@@ -241,8 +251,14 @@ pub(super) async fn resend_dead(
     State(portal): State<Arc<Portal>>,
     Query(filter): Query<Filter>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
+    let resent = send_dead_again(&portal, filter).await?;
+    Ok((StatusCode::ACCEPTED, Json(json!({ "resent": resent }))))
+}
+
+/// Sends the dead letters that a filter lets through once more, up to a limit; gives how many.
+pub(crate) async fn send_dead_again(portal: &Portal, filter: Filter) -> Result<usize, Problem> {
     let filter = Filter { state: Some("dead".to_owned()), limit: Some(MAX_LIMIT), ..filter };
-    let mut wanted = filter.wanted(&portal)?;
+    let mut wanted = filter.wanted(portal)?;
     let mut resent = 0;
     while resent < MAX_RESEND {
         let asked = wanted.clone();
@@ -252,14 +268,14 @@ pub(super) async fn resend_dead(
             // What was lost to damage, or to an integration that is gone, cannot be sent again.
             let detail = portal.read(move |archive| archive.delivery(lane, id)).await;
             let Ok(Some(detail)) = detail else { continue };
-            resent += usize::from(accept(&portal, lane, again(detail)).await?);
+            resent += usize::from(accept(portal, lane, again(detail)).await?);
         }
         match page.next {
             Some(next) => wanted.before = Some(next),
             None => break,
         }
     }
-    Ok((StatusCode::ACCEPTED, Json(json!({ "resent": resent }))))
+    Ok(resent)
 }
 
 /// What is asked for of what went nowhere.

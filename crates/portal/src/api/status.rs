@@ -20,7 +20,7 @@ use crate::portal::Portal;
 use crate::watch::ByIntegration;
 
 /// A time as people read it (RFC 3339), in UTC.
-pub(super) fn time(at: Timestamp) -> String {
+pub(crate) fn time(at: Timestamp) -> String {
     let micros = i64::try_from(at.as_micros()).unwrap_or(i64::MAX);
     jiff::Timestamp::from_microsecond(micros).map_or_else(|_| "never".to_owned(), |at| format!("{at:.3}"))
 }
@@ -41,7 +41,7 @@ pub(super) async fn status(State(portal): State<Arc<Portal>>) -> Json<Value> {
     }))
 }
 
-fn health(portal: &Portal) -> (&'static str, Option<String>) {
+pub(crate) fn health(portal: &Portal) -> (&'static str, Option<String>) {
     match portal.health() {
         _ if portal.is_draining() => ("draining", None),
         Health::Well => ("ready", None),

@@ -21,7 +21,7 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use http::StatusCode;
 use sender::Form;
 use sender::book::Refused;
@@ -29,6 +29,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::tried::{Tried, sample};
+use crate::access::Caller;
 use crate::portal::Portal;
 
 use words::{IntegrationIn, RuleIn};
@@ -117,27 +118,36 @@ async fn integration(State(portal): Shared, Path(id): Path<String>) -> Result<Re
     Ok(found(StatusCode::OK, &[words::integration(&id, &form(&portal, &id)?)]))
 }
 
-async fn add_integration(State(portal): Shared, body: Body<IntegrationIn>) -> Result<Response, Problem> {
+async fn add_integration(
+    State(portal): Shared,
+    Extension(caller): Extension<Caller>,
+    body: Body<IntegrationIn>,
+) -> Result<Response, Problem> {
     let Json(wanted) = body?;
-    let id = portal.book.add(wanted.form(None).map_err(bad)?, portal.access.who()).await?;
+    let id = portal.book.add(wanted.form(None).map_err(bad)?, &caller.who).await?;
     portal.name_lanes().await.map_err(Refused::from)?;
     Ok(found(StatusCode::CREATED, &[words::integration(&id, &form(&portal, &id)?)]))
 }
 
 async fn replace_integration(
     State(portal): Shared,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     body: Body<IntegrationIn>,
 ) -> Result<Response, Problem> {
     let Json(wanted) = body?;
     let before = form(&portal, &id)?;
-    portal.book.replace(&id, wanted.form(Some(&before)).map_err(bad)?, portal.access.who()).await?;
+    portal.book.replace(&id, wanted.form(Some(&before)).map_err(bad)?, &caller.who).await?;
     portal.name_lanes().await.map_err(Refused::from)?;
     Ok(found(StatusCode::OK, &[words::integration(&id, &form(&portal, &id)?)]))
 }
 
-async fn remove_integration(State(portal): Shared, Path(id): Path<String>) -> Result<StatusCode, Problem> {
-    portal.book.remove(&id, portal.access.who()).await?;
+async fn remove_integration(
+    State(portal): Shared,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    portal.book.remove(&id, &caller.who).await?;
     portal.name_lanes().await.map_err(Refused::from)?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -181,33 +191,50 @@ async fn rule(State(portal): Shared, Path(id): Path<String>) -> Result<Response,
     Ok(found(StatusCode::OK, &[policy(&portal, &id)?]))
 }
 
-async fn add_rule(State(portal): Shared, body: Body<RuleIn>) -> Result<Response, Problem> {
+async fn add_rule(
+    State(portal): Shared,
+    Extension(caller): Extension<Caller>,
+    body: Body<RuleIn>,
+) -> Result<Response, Problem> {
     let Json(wanted) = body?;
-    let id = portal.book.add_policy(wanted.policy(None).map_err(bad)?, portal.access.who()).await?;
+    let id = portal.book.add_policy(wanted.policy(None).map_err(bad)?, &caller.who).await?;
     Ok(found(StatusCode::CREATED, &[policy(&portal, &id)?]))
 }
 
 async fn replace_rule(
     State(portal): Shared,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     body: Body<RuleIn>,
 ) -> Result<Response, Problem> {
     let Json(wanted) = body?;
-    portal.book.replace_policy(&id, wanted.policy(Some(&id)).map_err(bad)?, portal.access.who()).await?;
+    portal.book.replace_policy(&id, wanted.policy(Some(&id)).map_err(bad)?, &caller.who).await?;
     Ok(found(StatusCode::OK, &[policy(&portal, &id)?]))
 }
 
-async fn remove_rule(State(portal): Shared, Path(id): Path<String>) -> Result<StatusCode, Problem> {
-    portal.book.remove_policy(&id, portal.access.who()).await?;
+async fn remove_rule(
+    State(portal): Shared,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    portal.book.remove_policy(&id, &caller.who).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn enable_rule(State(portal): Shared, Path(id): Path<String>) -> Result<Response, Problem> {
-    portal.book.switch_policy(&id, true, portal.access.who()).await?;
+async fn enable_rule(
+    State(portal): Shared,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    portal.book.switch_policy(&id, true, &caller.who).await?;
     Ok(found(StatusCode::OK, &[policy(&portal, &id)?]))
 }
 
-async fn disable_rule(State(portal): Shared, Path(id): Path<String>) -> Result<Response, Problem> {
-    portal.book.switch_policy(&id, false, portal.access.who()).await?;
+async fn disable_rule(
+    State(portal): Shared,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    portal.book.switch_policy(&id, false, &caller.who).await?;
     Ok(found(StatusCode::OK, &[policy(&portal, &id)?]))
 }
