@@ -251,9 +251,9 @@ async fn serve(folder: &Path) -> SocketAddr {
     let desk = Desk::threaded(store, clock).expect("a thread can be started");
     let watch = Watch::new();
     let sender = Sender::on(desk, clock, settings.server.limits, 1, watch.clone());
+    let access = Access::open(address, None, &sender).await.expect("the store answers");
     let key = SealingKey::generate().and_then(|text| SealingKey::parse(&text)).expect("a key can be made");
     let book = Book::open(sender.clone(), key, Guarding::Public, clock).await.expect("the book opens");
-    let access = Access::new(address, None).expect("it is loopback");
     let portal = Arc::new(Portal::new(sender, book, watch, folder, access, clock));
     portal.set_up(settings).await.expect("the store answers");
     let mut forever = JoinSet::new();
