@@ -273,9 +273,15 @@ pub(crate) struct Filter {
     /// Of this event
     #[arg(long, value_name = "ID")]
     pub(crate) event: Option<String>,
+    /// Of this alert type
+    #[arg(long, value_name = "TYPE", value_parser = ["start", "ongoing", "end"])]
+    pub(crate) alerttype: Option<String>,
     /// Accepted then or later, such as 2026-01-31T12:00:00Z
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<String>,
+    /// Accepted before then
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -154,7 +154,13 @@ fn encoded(name: &str) -> String {
 }
 
 fn query(filter: &Filter) -> Vec<(&'static str, String)> {
-    let given = [("integration", &filter.integration), ("event", &filter.event), ("since", &filter.since)];
+    let given = [
+        ("integration", &filter.integration),
+        ("event", &filter.event),
+        ("alerttype", &filter.alerttype),
+        ("since", &filter.since),
+        ("until", &filter.until),
+    ];
     given.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect()
 }
 

@@ -1,5 +1,6 @@
 //! What became of updates, and sending them again.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -27,13 +28,6 @@ const MAX_LIMIT: usize = 1000;
 /// How many dead letters one request resends.
 const MAX_RESEND: usize = 10_000;
 
-/// The alert type of a body.
-pub(crate) fn alerttype(body: &[u8]) -> Option<&'static str> {
-    let update = payload::Update::parse(body.to_vec()).ok()?;
-    let kind = update.alerttype()?;
-    ["start", "ongoing", "end"].into_iter().find(|known| *known == kind)
-}
-
 /// What is asked for.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -41,9 +35,31 @@ pub(crate) struct Filter {
     integration: Option<String>,
     event: Option<String>,
     state: Option<String>,
+    alerttype: Option<String>,
     since: Option<String>,
+    until: Option<String>,
     before: Option<u64>,
     limit: Option<usize>,
+}
+
+/// The alert types, as an update spells them.
+const ALERT_TYPES: [&str; 3] = ["start", "ongoing", "end"];
+
+/// How the body of an accepted update begins, mostly: the sample's order has the type first. No known field stands twice in an
+/// accepted update, so what stands here is the type, and the rest need not be read.
+const FIRST: &[u8] = b"{\"alerttype\":\"";
+
+/// The alert type of the body of an update: `start`, `ongoing` or `end`; `None` if it has another, or is no update.
+pub(crate) fn alerttype(body: &[u8]) -> Option<&'static str> {
+    let known = |is: &dyn Fn(&str) -> bool| ALERT_TYPES.into_iter().find(|word| is(word));
+    let first = body.strip_prefix(FIRST).and_then(|rest| {
+        known(&|word| rest.strip_prefix(word.as_bytes()).is_some_and(|rest| rest.first() == Some(&b'"')))
+    });
+    first.or_else(|| {
+        let update = payload::Update::parse(Bytes::copy_from_slice(body)).ok()?;
+        let typed = update.alerttype()?;
+        known(&|word| *word == *typed)
+    })
 }
 
 impl Filter {
@@ -59,12 +75,16 @@ impl Filter {
                 return Err(bad(format!("state {other:?} is none of pending, delivered, superseded, dead")));
             }
         };
-        let since = self.since.as_deref().map(|text| {
+        let time = |name: &str, text: &Option<String>| {
+            let Some(text) = text.as_deref() else { return Ok(None) };
             let read = text.parse::<jiff::Timestamp>().ok();
             let micros = read.and_then(|at| u64::try_from(at.as_microsecond()).ok());
-            micros
-                .map(Timestamp::from_micros)
-                .ok_or_else(|| bad(format!("since {text:?} is no time like 2026-01-31T12:00:00Z")))
+            let why = || bad(format!("{name} {text:?} is no time like 2026-01-31T12:00:00Z"));
+            micros.map(Timestamp::from_micros).ok_or_else(why).map(Some)
+        };
+        let label = self.alerttype.as_deref().map(|text| {
+            let known = ALERT_TYPES.into_iter().find(|word| *word == text);
+            known.ok_or_else(|| bad(format!("alerttype {text:?} is none of {}", ALERT_TYPES.join(", "))))
         });
         let lane = self.integration.as_deref().map(|name| ever_known(portal, name)).transpose()?;
         Ok(archive::Wanted {
@@ -72,10 +92,11 @@ impl Filter {
             key: self.event.clone(),
             state,
             before: self.before.map(Sequence),
-            since: since.transpose()?,
-            limit: self.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT),
+            since: time("since", &self.since)?,
+            until: time("until", &self.until)?,
             labels: Some(alerttype),
-            ..archive::Wanted::default()
+            label: label.transpose()?,
+            limit: self.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT),
         })
     }
 }
@@ -86,11 +107,36 @@ pub(super) async fn list(
 ) -> Result<Json<Value>, Problem> {
     let wanted = filter.wanted(&portal)?;
     let page = portal.read(move |archive| archive.deliveries(&wanted)).await?;
-    let deliveries: Vec<Value> = page.deliveries.iter().map(|delivery| view(&portal, delivery)).collect();
+    let mut names = Names::new(&portal);
+    let deliveries: Vec<Value> = page.deliveries.iter().map(|delivery| view(&mut names, delivery)).collect();
     Ok(Json(json!({ "deliveries": deliveries, "next": page.next.map(|next| next.0) })))
 }
 
-fn view(portal: &Portal, delivery: &Delivery) -> Value {
+/// What the lanes of a list are called: each is looked up once, however many deliveries it has there.
+struct Names<'p> {
+    portal: &'p Portal,
+    known: HashMap<LaneId, (String, String)>,
+}
+
+impl<'p> Names<'p> {
+    fn new(portal: &'p Portal) -> Self {
+        Self { portal, known: HashMap::new() }
+    }
+
+    /// The name of a lane's integration, and what the lane is known by among all that ever were.
+    fn of(&mut self, lane: LaneId) -> &(String, String) {
+        let portal = self.portal;
+        self.known.entry(lane).or_insert_with(|| {
+            let integration = portal.watch.name_of(lane);
+            // Where another integration has the name now, or had it later, the id tells them apart.
+            let named = lane_of(portal, &integration) == Some(lane);
+            let known_by = if named { integration.clone() } else { portal.watch.id_of(lane) };
+            (integration, known_by)
+        })
+    }
+}
+
+fn view(names: &mut Names<'_>, delivery: &Delivery) -> Value {
     let (state, due, settled_at, reason) = match &delivery.status {
         Status::Due(at) => ("pending", Some(time(*at)), None, None),
         Status::Behind => {
@@ -99,14 +145,12 @@ fn view(portal: &Portal, delivery: &Delivery) -> Value {
         Status::Settled(settled, at) => (word(settled), None, Some(time(*at)), Some(settled.to_string())),
         Status::Unreadable(why) => ("unreadable", None, None, Some(why.clone())),
     };
-    let integration = portal.watch.name_of(delivery.lane);
-    // Where another integration has the name now, or had it later, the id tells them apart.
-    let named = lane_of(portal, &integration) == Some(delivery.lane);
-    let known_by = if named { integration.clone() } else { portal.watch.id_of(delivery.lane) };
+    let (integration, known_by) = names.of(delivery.lane);
     json!({
         "delivery": format!("{known_by}/{}", delivery.id.0),
         "integration": integration,
         "event": delivery.key,
+        "alerttype": delivery.label,
         "webhook_id": delivery.message,
         "accepted": time(delivery.accepted),
         "state": state,
@@ -155,7 +199,8 @@ pub(super) async fn show(
     Path((integration, number)): Path<(String, u64)>,
 ) -> Result<Json<Value>, Problem> {
     let detail = detail(&portal, &integration, number).await?;
-    let mut value = view(&portal, &detail.delivery);
+    let mut value = view(&mut Names::new(&portal), &detail.delivery);
+    value["alerttype"] = alerttype(&detail.body).into();
     value["history"] = detail.attempts.iter().map(attempt).collect();
     value["body"] = String::from_utf8_lossy(&detail.body).into();
     Ok(Json(value))
@@ -233,8 +278,21 @@ pub(crate) async fn send_dead_again(portal: &Portal, filter: Filter) -> Result<u
     Ok(resent)
 }
 
-pub(super) async fn unrouted(State(portal): State<Arc<Portal>>) -> Result<Json<Value>, Problem> {
-    let found = portal.read(|archive| archive.unrouted(None, MAX_LIMIT)).await?;
+/// What is asked for of what went nowhere.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Place {
+    before: Option<u64>,
+    limit: Option<usize>,
+}
+
+pub(super) async fn unrouted(
+    State(portal): State<Arc<Portal>>,
+    Query(place): Query<Place>,
+) -> Result<Json<Value>, Problem> {
+    let before = place.before.map(Sequence);
+    let limit = place.limit.unwrap_or(MAX_LIMIT).clamp(1, MAX_LIMIT);
+    let (found, next) = portal.read(move |archive| archive.unrouted(before, limit)).await?;
     let view = |unrouted: archive::Unrouted| {
         let why = match unrouted.route {
             Route::Unmatched => "no policy matches, or the integrations of those that do are gone",
@@ -247,5 +305,26 @@ pub(super) async fn unrouted(State(portal): State<Arc<Portal>>) -> Result<Json<V
             "reason": why,
         })
     };
-    Ok(Json(json!({ "updates": found.0.into_iter().map(view).collect::<Vec<_>>() })))
+    let updates: Vec<Value> = found.into_iter().map(view).collect();
+    Ok(Json(json!({ "updates": updates, "next": next.map(|next| next.0) })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::alerttype;
+
+    #[test]
+    fn the_alert_type_is_found_wherever_it_stands() {
+        let check = |body: &str, expected| assert_eq!(alerttype(body.as_bytes()), expected, "{body}");
+        check(r#"{"alerttype":"start","id":"1"}"#, Some("start"));
+        check(r#"{"alerttype":"ongoing"}"#, Some("ongoing"));
+        check(r#"{"id":"1","alerttype":"end"}"#, Some("end"));
+        check(r#"{ "id" : "1", "alerttype" : "\u0065nd" }"#, Some("end"));
+        check(r#"{"tags":["{\"alerttype\":\"start\"}"],"alerttype":"end"}"#, Some("end"));
+        check(r#"{"alerttype":"started"}"#, None);
+        check(r#"{"alerttype":7}"#, None);
+        check(r#"{"id":"1"}"#, None);
+        check("start", None);
+        check("", None);
+    }
 }

@@ -20,7 +20,7 @@ use super::rows::{Broken, LANE, LaneRow, MESSAGE, MessageRow, PENDING, Pending, 
 use crate::clock::Timestamp;
 use crate::store::{AttemptRecord, DeliveryId, Document, LaneId, LaneState, Parts, Sequence};
 
-pub use view::{Delivery, Detail, Page, State, Status, Unrouted, Wanted};
+pub use view::{Delivery, Detail, Labels, Page, State, Status, Unrouted, Wanted};
 
 pub use search::MAX_WORK;
 
@@ -139,9 +139,7 @@ impl Archive {
             let seq =
                 connection.prepare_cached(seq)?.query_row(place, |row| row.get::<_, i64>(0)).optional()?;
             let Some(seq) = seq else { return Ok(None) };
-            let mut select =
-                connection.prepare_cached(&format!("SELECT {MESSAGE} FROM message WHERE seq = ?1"))?;
-            let message = one(select.query_row([seq], MessageRow::read), || format!("message {seq}"))?;
+            let message = message(connection, seq)?;
             let Some(message) = message.transpose()? else { return Ok(None) };
             Ok(Some(Detail {
                 delivery: delivery(connection, &message, (lane, id), None)?,
@@ -177,6 +175,11 @@ impl Archive {
             Ok(u64::try_from(counted).unwrap_or(0))
         })
     }
+}
+
+fn message(connection: &Connection, seq: i64) -> rusqlite::Result<Option<Result<MessageRow, Broken>>> {
+    let mut select = connection.prepare_cached(&format!("SELECT {MESSAGE} FROM message WHERE seq = ?1"))?;
+    one(select.query_row([seq], MessageRow::read), || format!("message {seq}"))
 }
 
 /// How a delivery of a message is.

@@ -8,10 +8,10 @@ use std::ops::{ControlFlow, Range};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::queries::one;
-use super::super::rows::{Broken, MESSAGE, MessageRow, PENDING, Pending, SETTLED, SettledRow, int};
+use super::super::rows::{Broken, PENDING, Pending, SETTLED, SettledRow, int};
 use super::edge::edge;
+use super::message;
 use super::view::State;
-use crate::store::LaneId;
 
 /// How many records of a lane are read at once, first and at most: a lane that brings little to a page is read little.
 const CHUNK: Range<usize> = 8..512;
@@ -53,9 +53,8 @@ impl Table {
     /// The first number of a lane's records, and the one after the last.
     pub(super) fn span(self, connection: &Connection, lane: i64) -> rusqlite::Result<Range<i64>> {
         let name = self.name();
-        let sql = format!(
-            "SELECT (SELECT min(n) FROM {name} WHERE lane = ?1), (SELECT max(n) FROM {name} WHERE lane = ?1)"
-        );
+        let end = |order| format!("(SELECT n FROM {name} WHERE lane = ?1 ORDER BY n {order} LIMIT 1)");
+        let sql = format!("SELECT {}, {}", end("ASC"), end("DESC"));
         let ends: (Option<i64>, Option<i64>) =
             connection.prepare_cached(&sql)?.query_row([lane], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(ends.0.unwrap_or(0)..ends.1.map_or(0, |last| last + 1))
@@ -178,10 +177,7 @@ impl Cursor {
 }
 
 fn belongs(connection: &Connection, seq: i64, lane: i64, n: i64) -> rusqlite::Result<bool> {
-    let mut select = connection.prepare_cached(&format!("SELECT {MESSAGE} FROM message WHERE seq = ?1"))?;
-    let message = one(select.query_row([seq], MessageRow::read), String::new)?;
     let place = (lane.cast_unsigned(), n.cast_unsigned());
-    Ok(message.is_some_and(|message| {
-        message.is_ok_and(|message| message.fanout.iter().any(|(LaneId(lane), n)| (*lane, n.0) == place))
-    }))
+    let message = message(connection, seq)?.and_then(Result::ok);
+    Ok(message.is_some_and(|message| message.fanout.iter().any(|(lane, n)| (lane.0, n.0) == place)))
 }

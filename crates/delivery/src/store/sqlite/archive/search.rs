@@ -6,17 +6,16 @@ use std::ops::{ControlFlow, Range};
 
 use rusqlite::{Connection, params};
 
-use super::super::queries::one;
-use super::super::rows::{MESSAGE, MessageRow, int, key_hash};
-use super::delivery;
+use super::super::rows::{int, key_hash};
 use super::edge::accepted_since;
 use super::lanes::{Table, walk};
 use super::view::{Page, State, Unrouted, Wanted};
+use super::{delivery, message};
 use crate::store::Sequence;
 
 /// How much one call does while it looks for what is wanted: a record that is passed over is one, a message that is read is
 /// [`READ`]. Then it says where to go on.
-pub const MAX_WORK: usize = 32_768;
+pub const MAX_WORK: usize = 20_000;
 
 /// What reading a message counts for, and what the records of a delivery count for.
 const READ: usize = 8;
@@ -176,10 +175,7 @@ impl Search<'_> {
     /// Reads a message, and lists those of its deliveries that are wanted.
     fn read(&mut self, seq: i64) -> rusqlite::Result<()> {
         let wanted = self.wanted;
-        let mut select =
-            self.connection.prepare_cached(&format!("SELECT {MESSAGE} FROM message WHERE seq = ?1"))?;
-        let message = one(select.query_row([seq], MessageRow::read), String::new)?;
-        let Some(Ok(message)) = message else { return Ok(()) };
+        let Some(Ok(message)) = message(self.connection, seq)? else { return Ok(()) };
         // Two keys may share a hash.
         let of_key = wanted.key.as_ref().is_none_or(|key| *key == message.key);
         let in_time = wanted.since.is_none_or(|since| message.accepted >= since)
@@ -212,8 +208,8 @@ pub(super) fn unrouted(
     limit: usize,
     mut work: usize,
 ) -> rusqlite::Result<(Vec<Unrouted>, Option<Sequence>)> {
-    let sql = format!("SELECT {MESSAGE} FROM message WHERE seq < ?1 ORDER BY seq DESC");
-    let mut select = connection.prepare_cached(&sql)?;
+    let mut select =
+        connection.prepare_cached("SELECT seq, route FROM message WHERE seq < ?1 ORDER BY seq DESC")?;
     let mut rows = select.query([before.map_or(i64::MAX, |before| int(before.0))])?;
     let (mut found, mut at) = (Vec::new(), None);
     while let Some(row) = rows.next()? {
@@ -222,12 +218,11 @@ pub(super) fn unrouted(
         }
         let seq: i64 = row.get(0)?;
         (at, work) = (Some(Sequence(seq.cast_unsigned())), work.saturating_sub(PASS));
-        // The body is not looked at before that.
-        if row.get::<_, i64>(6).unwrap_or(0) == 0 {
+        if row.get::<_, i64>(1).unwrap_or(0) == 0 {
             continue;
         }
         work = work.saturating_sub(READ);
-        if let Some(Ok(message)) = one(MessageRow::read(row), String::new)? {
+        if let Some(Ok(message)) = message(connection, seq)? {
             found.push(Unrouted {
                 sequence: Sequence(message.seq.cast_unsigned()),
                 message: message.id,

@@ -229,3 +229,56 @@ fn documents_are_listed_page_by_page() {
     assert_eq!(ids(Some("2"), 2), ["1"]);
     assert!(ids(Some("1"), 2).is_empty());
 }
+
+#[test]
+fn a_filter_leads_to_what_it_names_past_everything_else() {
+    const MESSAGES: u64 = 2000;
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = SqliteStore::open(folder.path(), Retention::default()).unwrap();
+    let [many, few] = ["many", "few"].map(|name| store.lane(name).unwrap().id);
+    let is_rare = |number: u64| number % 900 == 5;
+    let message = |number: u64| {
+        let key = if is_rare(number) { "rare" } else { "usual" };
+        let id = MessageId::new();
+        let (key, body) = (OrderKey::from(key), Bytes::from_static(b"first body"));
+        Message { id, key, supersedable: false, body }
+    };
+    for number in 1..=MESSAGES {
+        let lane = if is_rare(number) { few } else { many };
+        let (lanes, at) = (vec![(lane, Coalesce::Nothing)], Timestamp::from_micros(BEGINNING + number));
+        let entry = Entry { message: message(number), lanes, once: None, route: Route::Lanes };
+        store.append(&[entry], at).unwrap();
+        // One is dead, one waits, and all others arrived.
+        let wanted = crate::store::Wanted { lane, limit: 9, epoch: 0, bytes: u64::MAX };
+        for offer in store.claim(wanted, at).unwrap().offers {
+            let disposal = match number {
+                500 => Disposal::Settle(Settled::Dead(Reason::GaveUp)),
+                MESSAGES => Disposal::Park { until: at, outage: None, coalesce: Coalesce::Nothing },
+                _ => Disposal::Settle(Settled::Delivered),
+            };
+            store
+                .finish(&Finish { lane, id: offer.id, attempts: 1, disposal, attempt: None, now: at })
+                .unwrap();
+        }
+    }
+    store.commit().unwrap();
+    // Enough for a page of ten, and far from enough for two thousand messages.
+    let check = |wanted: Wanted, expected: &[u64]| {
+        let wanted = Wanted { limit: 10, ..wanted };
+        let page = search::deliveries(store.connection().unwrap(), &wanted, 400).unwrap();
+        let found: Vec<u64> = page.deliveries.iter().map(|one| one.sequence.0).collect();
+        assert_eq!(found, expected, "{wanted:?}");
+    };
+    let all = Wanted::default();
+    let time = |number: u64| Some(Timestamp::from_micros(BEGINNING + number));
+    let (lane, key) = (Some(few), Some("rare".to_owned()));
+    check(Wanted { lane, ..all.clone() }, &[1805, 905, 5]);
+    check(Wanted { lane, state: Some(State::Delivered), ..all.clone() }, &[1805, 905, 5]);
+    check(Wanted { key, before: Some(Sequence(905)), ..all.clone() }, &[5]);
+    check(Wanted { state: Some(State::Dead), ..all.clone() }, &[500]);
+    check(Wanted { lane, state: Some(State::Dead), ..all.clone() }, &[]);
+    check(Wanted { state: Some(State::Pending), ..all.clone() }, &[MESSAGES]);
+    check(Wanted { until: time(4), ..all.clone() }, &[3, 2, 1]);
+    check(Wanted { lane: Some(many), since: time(7), until: time(9), ..all.clone() }, &[8, 7]);
+    check(Wanted { state: Some(State::Delivered), until: time(3), ..all }, &[2, 1]);
+}

@@ -3,6 +3,9 @@
 use crate::clock::Timestamp;
 use crate::store::{AttemptRecord, DeliveryId, LaneId, Route, Sequence, Settled};
 
+/// Says how a body is labelled, for whoever knows what bodies are.
+pub type Labels = fn(&[u8]) -> Option<&'static str>;
+
 /// What deliveries are wanted.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
@@ -18,8 +21,8 @@ pub struct Wanted {
     pub since: Option<Timestamp>,
     /// Accepted before then.
     pub until: Option<Timestamp>,
-    /// How a body is labelled, for whoever knows what bodies are. It is asked for each message that is looked at.
-    pub labels: Option<fn(&[u8]) -> Option<&'static str>>,
+    /// How a body is labelled; it is asked for each message that is looked at.
+    pub labels: Option<Labels>,
     /// Of messages whose body has this label only; none without `labels`.
     pub label: Option<&'static str>,
     /// At most so many, and one at least; the last message may bring a few more.
