@@ -14,7 +14,7 @@ use delivery::retry::Reason;
 use delivery::store::desk::Desk;
 use delivery::store::sqlite::{Retention, SqliteStore};
 use delivery::store::{
-    AttemptRecord, Coalesce, Disposal, Entry, Finish, LaneId, Offer, Route, Settled, Store, Wanted,
+    AttemptRecord, Coalesce, Disposal, Entry, Finish, LaneId, Offer, Parts, Route, Settled, Store, Wanted,
 };
 use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::http1::SendRequest;
@@ -86,6 +86,20 @@ const PATHS: &[(&str, &str)] = &[
     ("audit", "/v1/audit"),
     ("status", "/v1/status"),
     ("metrics", "/metrics"),
+    ("page: overview", "/"),
+    ("page: deliveries", "/deliveries"),
+    ("page: pending", "/deliveries?state=pending"),
+    ("page: of the rare one", "/deliveries?integration=i20"),
+    ("page: ends of one, until", "/deliveries?integration=i3&alerttype=end&until={early}"),
+    ("page: dead", "/dead"),
+    ("page: dead of the rare one", "/dead?integration=i20"),
+    ("page: a delivery", "/deliveries/{delivery}"),
+    ("page: an event", "/event?id={event}"),
+    ("page: integrations", "/settings/integrations"),
+    ("page: an integration", "/settings/integrations/i3"),
+    ("page: policies", "/settings/policies"),
+    ("page: access", "/settings/access"),
+    ("page: changes", "/settings/changes"),
 ];
 
 /// Places in the history that paths name.
@@ -227,6 +241,7 @@ fn finish(lane: LaneId, offer: &Offer, now: Timestamp, recent: bool) -> Finish {
         status: Some(status),
         took: Duration::from_millis(12),
         response: "{\"result\":\"a short answer\"}".to_owned(),
+        parts: Parts { peer: Some("127.0.0.1:9".to_owned()), ..Parts::default() },
     };
     Finish { lane, id: offer.id, attempts: 1, disposal, attempt: Some(attempt), now }
 }

@@ -8,7 +8,8 @@ use super::rows::{Broken, Seal, int, time};
 use crate::clock::Timestamp;
 use crate::store::{AttemptRecord, DeliveryId, LaneId, Parts};
 
-pub(super) const ATTEMPT: &str = "lane, n, number, at, word, outcome, status, took, response, crc, peer, connect, tls, first_byte";
+pub(super) const ATTEMPT: &str =
+    "lane, n, number, at, word, outcome, status, took, response, crc, peer, connect, tls, first_byte";
 
 fn micros(time: Duration) -> i64 {
     int(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
@@ -79,7 +80,12 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Result<AttemptRecord, Brok
         status: row.get(6)?,
         took: Duration::from_micros(row.get::<_, i64>(7)?.cast_unsigned()),
         response: row.get(8)?,
-        parts: Parts { peer: row.get(10)?, connect: time_at(11)?, tls: time_at(12)?, first_byte: time_at(13)? },
+        parts: Parts {
+            peer: row.get(10)?,
+            connect: time_at(11)?,
+            tls: time_at(12)?,
+            first_byte: time_at(13)?,
+        },
     };
     let whole = crc(lane, n, &attempt) == row.get::<_, i64>(9)?;
     Ok(if whole { Ok(attempt) } else { Err(Broken(format!("an attempt of delivery {} of {lane}", n.0))) })

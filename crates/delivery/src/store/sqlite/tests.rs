@@ -80,7 +80,8 @@ fn a_file_of_each_format_that_ever_was_is_opened() {
         include_bytes!("../../../tests/data/format-2.sqlite"),
         include_bytes!("../../../tests/data/format-3.sqlite"),
     ];
-    for (format, (documents, peer)) in FORMATS.iter().zip([(0, None), (1, None), (1, Some("127.0.0.1:9119"))]) {
+    for (format, (documents, peer)) in FORMATS.iter().zip([(0, None), (1, None), (1, Some("127.0.0.1:9119"))])
+    {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("store.sqlite"), format).unwrap();
         let mut store = open(folder.path());
