@@ -137,6 +137,13 @@ impl Watch {
             Unit::Seconds,
             delivery_seconds.clone(),
         );
+        Self::register_gauges(&mut registry, &metrics);
+        metrics.registry = registry;
+        let metrics = Arc::new(metrics);
+        Self { metrics, lanes: Arc::default(), hour: Arc::default(), attempt_seconds, delivery_seconds }
+    }
+
+    fn register_gauges(registry: &mut Registry, metrics: &Metrics) {
         for (name, help, gauge) in [
             ("backlog", "Deliveries that are not settled", &metrics.backlog),
             ("in_flight", "Attempts under way", &metrics.in_flight),
@@ -159,14 +166,6 @@ impl Watch {
             ("store_healthy", "Whether the store takes accepts", &metrics.healthy),
         ] {
             registry.register(name, help, gauge.clone());
-        }
-        metrics.registry = registry;
-        Self {
-            metrics: Arc::new(metrics),
-            lanes: Arc::default(),
-            hour: Arc::default(),
-            attempt_seconds,
-            delivery_seconds,
         }
     }
 

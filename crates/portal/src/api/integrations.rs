@@ -2,27 +2,29 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Path, State};
+use axum::{Extension, Json};
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::Problem;
 use super::tried::{Tried, sample};
+use crate::access::Caller;
 use crate::portal::Portal;
 
 pub(super) async fn act(
     State(portal): State<Arc<Portal>>,
+    Extension(caller): Extension<Caller>,
     Path((name, act)): Path<(String, String)>,
 ) -> Result<Json<Value>, Problem> {
-    let lane = known(&portal, &name)?;
+    known(&portal, &name)?;
     match act.as_str() {
         "pause" => {
-            portal.sender.engine().pause(lane).await;
+            portal.pause(&name, &caller.who).await?;
             Ok(Json(json!({ "integration": name, "state": "paused" })))
         }
         "resume" => {
-            portal.sender.engine().resume(lane).await;
+            portal.resume(&name, &caller.who).await?;
             Ok(Json(json!({ "integration": name, "state": "open" })))
         }
         "test" => test(&portal, &name).await,
