@@ -267,7 +267,7 @@ fn a_filter_leads_to_what_it_names_past_everything_else() {
         let wanted = Wanted { limit: 10, ..wanted };
         let page = search::deliveries(store.connection().unwrap(), &wanted, 400).unwrap();
         let found: Vec<u64> = page.deliveries.iter().map(|one| one.sequence.0).collect();
-        assert_eq!(found, expected, "{wanted:?}");
+        assert_eq!((&*found, page.next), (expected, None), "{wanted:?}");
     };
     let all = Wanted::default();
     let time = |number: u64| Some(Timestamp::from_micros(BEGINNING + number));
@@ -280,5 +280,6 @@ fn a_filter_leads_to_what_it_names_past_everything_else() {
     check(Wanted { state: Some(State::Pending), ..all.clone() }, &[MESSAGES]);
     check(Wanted { until: time(4), ..all.clone() }, &[3, 2, 1]);
     check(Wanted { lane: Some(many), since: time(7), until: time(9), ..all.clone() }, &[8, 7]);
+    check(Wanted { lane: Some(many), since: time(1999), ..all.clone() }, &[2000, 1999]);
     check(Wanted { state: Some(State::Delivered), until: time(3), ..all }, &[2, 1]);
 }
