@@ -42,7 +42,8 @@ async fn a_webhook_is_added_as_the_documentation_page_says_and_its_deliveries_ar
 /// *Settings > Response Integrations > Add Integration > Webhook.*
 async fn add_a_webhook(browser: &Browser, receiver: &MockReceiver) {
     browser.until("document.querySelector('h1').textContent === 'Overview'").await;
-    browser.click("nav a[href='/settings/integrations']").await;
+    browser.click("nav a[href='/settings']").await;
+    browser.until("document.querySelector('h1').textContent === 'Response Integrations'").await;
     browser.press("Add Integration").await;
     browser.press("Webhook").await;
     browser.fill("#name", "my SIEM").await;
@@ -93,7 +94,7 @@ async fn add_a_webhook(browser: &Browser, receiver: &MockReceiver) {
 }
 
 async fn add_a_policy(browser: &Browser) {
-    browser.click("nav a[href='/settings/policies']").await;
+    browser.click("nav.settings a[href='/settings/policies']").await;
     browser.press("Add Policy").await;
     browser.press("Save").await;
     browser.until("document.querySelector('#wrong-name').innerText.includes('it is needed')").await;

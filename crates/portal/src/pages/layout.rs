@@ -11,10 +11,11 @@ use crate::api::status::{health, time};
 use crate::portal::Portal;
 
 /// Where pages are found: the address, and what it is called.
-const PLACES: [(&str, &str); 7] = [
-    ("/", "Overview"),
-    ("/deliveries", "Deliveries"),
-    ("/dead", "Dead letters"),
+const PLACES: [(&str, &str); 4] =
+    [("/", "Overview"), ("/deliveries", "Deliveries"), ("/dead", "Dead letters"), ("/settings", "Settings")];
+
+/// What there is to set.
+const SETTINGS: [(&str, &str); 4] = [
     ("/settings/integrations", "Response Integrations"),
     ("/settings/policies", "Response Policies"),
     ("/settings/access", "Access"),
@@ -70,7 +71,8 @@ pub(super) fn page(
                 p.brand { a href="/" { "fusion-webhook" } }
                 nav aria-label="Pages" {
                     @for (path, name) in PLACES {
-                        a href=(path) aria-current=[(path == here).then_some("page")] { (name) }
+                        @let current = path == here || (here.starts_with("/settings/") && path == "/settings");
+                        a href=(path) aria-current=[current.then_some("page")] { (name) }
                     }
                 }
                 p #state data-live role="status" title=[why.as_deref()] { span class={ "pill " (state) } { (state) } }
@@ -78,6 +80,13 @@ pub(super) fn page(
                     form method="post" action="/logout" {
                         (confirmation(caller))
                         button.link type="submit" { "Log out " (caller.who) }
+                    }
+                }
+            }
+            @if here.starts_with("/settings/") {
+                nav.settings aria-label="Settings" {
+                    @for (path, name) in SETTINGS {
+                        a href=(path) aria-current=[(path == here).then_some("page")] { (name) }
                     }
                 }
             }
