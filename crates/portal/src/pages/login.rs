@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use maud::{Markup, html};
 use secrecy::SecretString;
 
-use super::layout::{address, bare, mistakes, query};
+use super::layout::{address, bare, query, told};
 use super::{Failed, Fields, Posted, Shared};
 use crate::access::{Denied, MIN_PASSWORD, Peer, origin};
 use crate::portal::Portal;
@@ -27,7 +27,9 @@ pub(super) fn way_in(portal: &Portal, wanted: Option<&Uri>) -> String {
 
 /// Where to go after the log-in: on this server, whatever the address says.
 fn local(to: &str) -> &str {
-    let stays = to.starts_with('/') && !to.starts_with("//") && !to.contains(['\\', '\r', '\n']);
+    // Browsers drop tabs and line ends from an address, and take a backslash for a slash.
+    let odd = |c: char| c.is_control() || c == '\\';
+    let stays = to.starts_with('/') && !to.starts_with("//") && !to.contains(odd);
     if stays { to } else { "/" }
 }
 
@@ -73,7 +75,7 @@ pub(super) async fn log_in(
     request: Request,
 ) -> Result<Response, Failed> {
     let from = from(peer);
-    let (fields, headers) = told(&portal, request).await?;
+    let (fields, headers) = filled_in(&portal, request).await?;
     let name = fields.text("name").trim();
     let password = SecretString::from(fields.text("password"));
     match portal.access.log_in((name, password), from, portal.clock.now()).await {
@@ -117,7 +119,7 @@ fn from(peer: Option<Extension<Peer>>) -> IpAddr {
 }
 
 /// What was filled in by somebody who is not let in yet, on a page of this server.
-async fn told(portal: &Arc<Portal>, request: Request) -> Result<(Fields, HeaderMap), Failed> {
+async fn filled_in(portal: &Arc<Portal>, request: Request) -> Result<(Fields, HeaderMap), Failed> {
     let headers = request.headers().clone();
     origin::of_this_server(&headers).map_err(|refused| Failed::new(refused.status, refused.why))?;
     Ok((Fields::of(request, portal).await?, headers))
@@ -144,14 +146,14 @@ fn set_up_form(name: &str, wrong: &[String]) -> Markup {
                 form.stack method="post" action="/setup" {
                     label for="token" { "Set-up token" }
                     input #token name="token" type="password" autocomplete="off" required autofocus;
-                    (mistakes("token", wrong))
+                    (told("token", wrong))
                     label for="name" { "Name" }
                     input #name name="name" value=(name) autocomplete="username" required;
-                    (mistakes("name", wrong))
+                    (told("name", wrong))
                     label for="password" { "Password" }
                     input #password name="password" type="password" autocomplete="new-password" required minlength=(MIN_PASSWORD);
                     p.hint { "At least " (MIN_PASSWORD) " characters." }
-                    (mistakes("password", wrong))
+                    (told("password", wrong))
                     button.primary type="submit" { "Set up" }
                 }
             }
@@ -172,7 +174,7 @@ pub(super) async fn set_up(
     request: Request,
 ) -> Result<Response, Failed> {
     let from = from(peer);
-    let (fields, _) = told(&portal, request).await?;
+    let (fields, _) = filled_in(&portal, request).await?;
     let name = fields.text("name").trim();
     let password = SecretString::from(fields.text("password"));
     let now = portal.clock.now();
