@@ -74,7 +74,7 @@ pub(super) async fn log_in(
     peer: Option<Extension<Peer>>,
     request: Request,
 ) -> Result<Response, Failed> {
-    let from = from(peer);
+    let from = from(peer, request.headers());
     let (fields, headers) = filled_in(&portal, request).await?;
     let name = fields.text("name").trim();
     let password = SecretString::from(fields.text("password"));
@@ -114,8 +114,12 @@ fn cookie_value(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
-fn from(peer: Option<Extension<Peer>>) -> IpAddr {
-    peer.map_or(IpAddr::from([0, 0, 0, 0]), |Extension(peer)| peer.0)
+/// Where somebody is. A proxy on this machine is believed who it had the request from, the last that is said.
+fn from(peer: Option<Extension<Peer>>, headers: &HeaderMap) -> IpAddr {
+    let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |Extension(peer)| peer.0);
+    let said = headers.get_all("x-forwarded-for").iter().next_back().and_then(|value| value.to_str().ok());
+    let said = said.and_then(|list| list.rsplit(',').next()?.trim().parse().ok());
+    said.filter(|_| peer.is_loopback()).unwrap_or(peer)
 }
 
 /// What was filled in by somebody who is not let in yet, on a page of this server.
@@ -173,7 +177,7 @@ pub(super) async fn set_up(
     peer: Option<Extension<Peer>>,
     request: Request,
 ) -> Result<Response, Failed> {
-    let from = from(peer);
+    let from = from(peer, request.headers());
     let (fields, _) = filled_in(&portal, request).await?;
     let name = fields.text("name").trim();
     let password = SecretString::from(fields.text("password"));
@@ -189,4 +193,24 @@ pub(super) async fn set_up(
         other => vec![format!("token: {other}")],
     };
     Ok((status(&denied), set_up_form(name, &wrong)).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_of_this_machine_is_believed_and_nobody_else() {
+        for (peer, said, is) in [
+            ([127, 0, 0, 1], "", [127, 0, 0, 1]),
+            ([127, 0, 0, 1], "192.0.2.9, 192.0.2.1", [192, 0, 2, 1]),
+            ([127, 0, 0, 1], "unknown", [127, 0, 0, 1]),
+            ([192, 0, 2, 7], "192.0.2.1", [192, 0, 2, 7]),
+        ] {
+            let headers =
+                [(http::HeaderName::from_static("x-forwarded-for"), http::HeaderValue::from_static(said))];
+            let peer = Some(Extension(Peer(peer.into())));
+            assert_eq!(from(peer, &headers.into_iter().collect()), IpAddr::from(is), "{said}");
+        }
+    }
 }
