@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use bytes::Bytes;
 use delivery::clock::Timestamp;
 use delivery::message::{Message, MessageId, OrderKey};
@@ -11,11 +11,13 @@ use delivery::store::sqlite::archive;
 use delivery::store::sqlite::archive::{Delivery, State as Wanted, Status};
 use delivery::store::{AttemptRecord, DeliveryId, LaneId, Route, Sequence};
 use http::StatusCode;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::Problem;
+use super::extract::{Path, Query};
 use super::integrations::known;
+use super::operation::{Operation, get, post};
 use super::status::time;
 use crate::portal::Portal;
 use crate::watch::word;
@@ -27,16 +29,143 @@ const MAX_LIMIT: usize = 1000;
 /// How many dead letters one request resends.
 const MAX_RESEND: usize = 10_000;
 
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        get("/v1/deliveries", "listDeliveries", list)
+            .says("Lists deliveries, newest first")
+            .asks::<Filter>()
+            .gives::<Rows>(200, "Deliveries, newest first.")
+            .refuses(&[404, 503]),
+        get("/v1/deliveries/{integration}/{number}", "showDelivery", show)
+            .says("Shows a delivery with its attempts and its body")
+            .gives::<Shown>(200, "The delivery.")
+            .refuses(&[404, 503]),
+        post("/v1/deliveries/{integration}/{number}/resend", "resendDelivery", resend)
+            .says("Sends a settled delivery once more")
+            .gives::<Resent>(202, "It is on disk, and will be sent.")
+            .refuses(&[404, 409, 503]),
+        post("/v1/dead/resend", "resendDead", resend_dead)
+            .says("Sends what was given up once more")
+            .asks::<Filter>()
+            .gives::<Resent>(202, "They are on disk, and will be sent.")
+            .refuses(&[404, 503]),
+        get("/v1/unrouted", "listUnrouted", unrouted)
+            .says("Lists updates that went nowhere, and why")
+            .gives::<Nowhere>(200, "Updates that went nowhere, newest first.")
+            .refuses(&[503]),
+    ]
+}
+
 /// What is asked for.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Filter {
+    /// Those of an integration, by its name or id.
     integration: Option<String>,
+    /// Those of an event.
     event: Option<String>,
+    /// Those in this state.
+    #[schemars(extend("enum" = ["pending", "delivered", "superseded", "dead"]))]
     state: Option<String>,
+    /// Those accepted since then.
+    #[schemars(extend("format" = "date-time"))]
     since: Option<String>,
+    /// The `next` of the page before.
     before: Option<u64>,
+    /// How many; 50 if it is absent, and 1,000 at most.
     limit: Option<usize>,
+}
+
+/// A delivery: one update on its way to one integration.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Delivery")]
+struct Row {
+    /// What it is known by: an integration and a number.
+    delivery: String,
+    /// The name of the integration.
+    integration: String,
+    /// The id of the event.
+    event: String,
+    /// What its receiver can tell repeats by.
+    webhook_id: String,
+    /// When it was taken in.
+    accepted: String,
+    #[schemars(extend("enum" = ["pending", "delivered", "superseded", "dead", "unreadable"]))]
+    state: &'static str,
+    /// How many attempts there were.
+    attempts: u32,
+    /// When the next attempt is due.
+    next_attempt: Option<String>,
+    /// When it was settled.
+    settled: Option<String>,
+    /// Why it is in its state.
+    reason: Option<String>,
+    /// What came of the last attempt.
+    last_outcome: Option<String>,
+}
+
+/// Deliveries, newest first.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Deliveries")]
+pub(super) struct Rows {
+    deliveries: Vec<Row>,
+    /// What to ask for before which, if there may be more.
+    next: Option<u64>,
+}
+
+/// One attempt of a delivery.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Attempt")]
+struct Tried {
+    number: u32,
+    /// When it began.
+    at: String,
+    /// What came of it.
+    outcome: String,
+    /// The same in one word.
+    word: String,
+    /// The status of the answer.
+    status: Option<u16>,
+    /// How long it took.
+    milliseconds: f64,
+    /// How the answer's body begins.
+    response: String,
+}
+
+/// A delivery with its attempts and its body.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DeliveryShown")]
+pub(super) struct Shown {
+    #[serde(flatten)]
+    row: Row,
+    history: Vec<Tried>,
+    /// The update as it came.
+    body: String,
+}
+
+/// How many deliveries are sent once more.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Resent {
+    resent: usize,
+}
+
+/// An update that went nowhere.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Unrouted {
+    webhook_id: String,
+    /// The id of the event.
+    event: String,
+    /// When it was taken in.
+    accepted: String,
+    /// Why it went nowhere.
+    reason: &'static str,
+}
+
+/// Updates that went nowhere.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "UnroutedUpdates")]
+pub(super) struct Nowhere {
+    updates: Vec<Unrouted>,
 }
 
 impl Filter {
@@ -74,14 +203,14 @@ impl Filter {
 pub(super) async fn list(
     State(portal): State<Arc<Portal>>,
     Query(filter): Query<Filter>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Rows>, Problem> {
     let wanted = filter.wanted(&portal)?;
     let page = portal.read(move |archive| archive.deliveries(&wanted)).await?;
-    let deliveries: Vec<Value> = page.deliveries.iter().map(|delivery| view(&portal, delivery)).collect();
-    Ok(Json(json!({ "deliveries": deliveries, "next": page.next.map(|next| next.0) })))
+    let deliveries = page.deliveries.iter().map(|delivery| view(&portal, delivery)).collect();
+    Ok(Json(Rows { deliveries, next: page.next.map(|next| next.0) }))
 }
 
-fn view(portal: &Portal, delivery: &Delivery) -> Value {
+fn view(portal: &Portal, delivery: &Delivery) -> Row {
     let (state, due, settled_at, reason) = match &delivery.status {
         Status::Due(at) => ("pending", Some(time(*at)), None, None),
         Status::Behind => {
@@ -94,31 +223,31 @@ fn view(portal: &Portal, delivery: &Delivery) -> Value {
     // Where another integration has the name now, or had it later, the id tells them apart.
     let named = lane_of(portal, &integration) == Some(delivery.lane);
     let known_by = if named { integration.clone() } else { portal.watch.id_of(delivery.lane) };
-    json!({
-        "delivery": format!("{known_by}/{}", delivery.id.0),
-        "integration": integration,
-        "event": delivery.key,
-        "webhook_id": delivery.message,
-        "accepted": time(delivery.accepted),
-        "state": state,
-        "attempts": delivery.attempts,
-        "next_attempt": due,
-        "settled": settled_at,
-        "reason": reason,
-        "last_outcome": delivery.last.as_ref().map(|attempt| attempt.outcome.clone()),
-    })
+    Row {
+        delivery: format!("{known_by}/{}", delivery.id.0),
+        integration,
+        event: delivery.key.clone(),
+        webhook_id: delivery.message.clone(),
+        accepted: time(delivery.accepted),
+        state,
+        attempts: delivery.attempts,
+        next_attempt: due,
+        settled: settled_at,
+        reason,
+        last_outcome: delivery.last.as_ref().map(|attempt| attempt.outcome.clone()),
+    }
 }
 
-fn attempt(attempt: &AttemptRecord) -> Value {
-    json!({
-        "number": attempt.number,
-        "at": time(attempt.at),
-        "outcome": attempt.outcome,
-        "word": attempt.word,
-        "status": attempt.status,
-        "milliseconds": attempt.took.as_secs_f64() * 1000.0,
-        "response": attempt.response,
-    })
+fn attempt(attempt: &AttemptRecord) -> Tried {
+    Tried {
+        number: attempt.number,
+        at: time(attempt.at),
+        outcome: attempt.outcome.clone(),
+        word: attempt.word.to_string(),
+        status: attempt.status,
+        milliseconds: attempt.took.as_secs_f64() * 1000.0,
+        response: attempt.response.clone(),
+    }
 }
 
 /// The lane of an integration, also of one that is gone: what became of its deliveries can still be asked.
@@ -140,12 +269,13 @@ async fn detail(portal: &Portal, integration: &str, number: u64) -> Result<archi
 pub(super) async fn show(
     State(portal): State<Arc<Portal>>,
     Path((integration, number)): Path<(String, u64)>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Shown>, Problem> {
     let detail = detail(&portal, &integration, number).await?;
-    let mut value = view(&portal, &detail.delivery);
-    value["history"] = detail.attempts.iter().map(attempt).collect();
-    value["body"] = String::from_utf8_lossy(&detail.body).into();
-    Ok(Json(value))
+    Ok(Json(Shown {
+        row: view(&portal, &detail.delivery),
+        history: detail.attempts.iter().map(attempt).collect(),
+        body: String::from_utf8_lossy(&detail.body).into_owned(),
+    }))
 }
 
 /// The message of a delivery, to be sent once more. Its id stays; its order key is its own, since a resend is a person's
@@ -169,14 +299,14 @@ async fn accept(portal: &Portal, lane: LaneId, again: Message) -> Result<bool, P
 pub(super) async fn resend(
     State(portal): State<Arc<Portal>>,
     Path((integration, number)): Path<(String, u64)>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<(StatusCode, Json<Resent>), Problem> {
     let detail = detail(&portal, &integration, number).await?;
     if detail.delivery.status.state() == Some(Wanted::Pending) {
         let why = "it is not settled yet: it will be sent by itself";
         return Err(Problem::new(StatusCode::CONFLICT, why));
     }
     if accept(&portal, detail.delivery.lane, again(detail)).await? {
-        return Ok((StatusCode::ACCEPTED, Json(json!({ "resent": 1 }))));
+        return Ok((StatusCode::ACCEPTED, Json(Resent { resent: 1 })));
     }
     // One that is gone has nowhere to send to.
     let why = format!("the integration {integration:?} of this delivery is gone");
@@ -186,7 +316,7 @@ pub(super) async fn resend(
 pub(super) async fn resend_dead(
     State(portal): State<Arc<Portal>>,
     Query(filter): Query<Filter>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<(StatusCode, Json<Resent>), Problem> {
     let filter = Filter { state: Some("dead".to_owned()), limit: Some(MAX_LIMIT), ..filter };
     let mut wanted = filter.wanted(&portal)?;
     let mut resent = 0;
@@ -205,22 +335,18 @@ pub(super) async fn resend_dead(
             None => break,
         }
     }
-    Ok((StatusCode::ACCEPTED, Json(json!({ "resent": resent }))))
+    Ok((StatusCode::ACCEPTED, Json(Resent { resent })))
 }
 
-pub(super) async fn unrouted(State(portal): State<Arc<Portal>>) -> Result<Json<Value>, Problem> {
+pub(super) async fn unrouted(State(portal): State<Arc<Portal>>) -> Result<Json<Nowhere>, Problem> {
     let found = portal.read(|archive| archive.unrouted(MAX_LIMIT)).await?;
     let view = |unrouted: archive::Unrouted| {
         let why = match unrouted.route {
             Route::Unmatched => "no policy matches, or the integrations of those that do are gone",
             Route::Bypassed | Route::Lanes => "its detection model bypasses policies",
         };
-        json!({
-            "webhook_id": unrouted.message,
-            "event": unrouted.key,
-            "accepted": time(unrouted.accepted),
-            "reason": why,
-        })
+        let accepted = time(unrouted.accepted);
+        Unrouted { webhook_id: unrouted.message, event: unrouted.key, accepted, reason: why }
     };
-    Ok(Json(json!({ "updates": found.into_iter().map(view).collect::<Vec<_>>() })))
+    Ok(Json(Nowhere { updates: found.into_iter().map(view).collect() }))
 }
