@@ -20,6 +20,10 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Time(pub Duration);
 
+/// What schemas say of it. Other spellings of durations are read too.
+const PATTERN: &str =
+    "^[0-9]{1,6}h( ?[0-9]{1,6}m)?( ?[0-9]{1,6}s)?$|^[0-9]{1,6}m( ?[0-9]{1,6}s)?$|^[0-9]{1,6}(s|ms|us|ns)$";
+
 /// The units in which a time is written, the largest first.
 const UNITS: &[(&str, u128)] = &[
     ("h", 3_600_000_000_000),
@@ -59,7 +63,12 @@ impl JsonSchema for Time {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "description": "a duration", "examples": ["250ms", "15s", "2m", "24h"] })
+        json_schema!({
+            "type": "string",
+            "description": "A duration: whole numbers with their units, the largest first.",
+            "pattern": PATTERN,
+            "examples": ["250ms", "15s", "2m", "24h", "1h 30m"],
+        })
     }
 }
 

@@ -6,6 +6,7 @@
 //! is read back so keeps the secrets that were there ([`Form::keep_secrets_of`]).
 
 mod headers;
+mod whole;
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -71,10 +72,12 @@ pub struct Form {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub allow: Vec<String>,
     /// Attempts under way at once.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "whole::whole", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<usize>", range(min = 1))]
     pub concurrency: Option<usize>,
     /// Attempts started a second; no limit if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "whole::whole", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<u32>", range(min = 1))]
     pub rate_per_second: Option<u32>,
     /// Whether ongoing updates that a later one supersedes are spared.
     pub coalesce: bool,

@@ -15,7 +15,7 @@ use super::Problem;
 use super::extract::Path;
 use super::operation::{Operation, delete, get, post, put};
 use super::status::time;
-use crate::access::{Caller, Denied};
+use crate::access::{Caller, Denied, MAX_PASSWORD, MIN_PASSWORD};
 use crate::portal::Portal;
 
 type Shared = State<Arc<Portal>>;
@@ -30,6 +30,8 @@ pub(super) fn operations() -> Vec<Operation> {
             .says("Makes somebody known who can log in from now on")
             .takes::<PersonIn>()
             .gives::<Person>(201, "Who was made known.")
+            .leads("changePassword", "name", "/name")
+            .leads("removePerson", "name", "/name")
             .refuses(&[429, 500, 503]),
         put("/v1/people/{name}", "changePassword", change_password)
             .says("Gives somebody another password, and ends their sessions")
@@ -47,6 +49,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .says("Makes a token for a program")
             .takes::<TokenIn>()
             .gives::<NewToken>(201, "The token; its text is shown here only.")
+            .leads("removeToken", "id", "/id")
             .refuses(&[500, 503]),
         delete("/v1/tokens/{id}", "removeToken", remove_token)
             .says("Makes a token good for nothing")
@@ -74,14 +77,21 @@ impl From<Denied> for Problem {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PersonIn {
+    /// Letters, digits and `. _ - @`, 64 bytes at most.
+    #[schemars(length(min = 1, max = 64))]
     name: String,
+    /// 12 characters at least, 1,024 bytes at most.
+    #[schemars(length(min = MIN_PASSWORD, max = MAX_PASSWORD))]
     password: Password,
 }
 
 /// Another password.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NewPassword")]
 pub(super) struct PasswordIn {
+    /// 12 characters at least, 1,024 bytes at most.
+    #[schemars(length(min = MIN_PASSWORD, max = MAX_PASSWORD))]
     password: Password,
 }
 
@@ -89,6 +99,8 @@ pub(super) struct PasswordIn {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TokenIn {
+    /// What it is known by, 64 bytes at most.
+    #[schemars(length(min = 1, max = 64))]
     name: String,
 }
 

@@ -35,6 +35,12 @@ pub(super) fn operations() -> Vec<Operation> {
             .says("Adds an integration")
             .takes::<Form>()
             .gives::<Integration>(201, "It is kept and at work.")
+            .leads("showIntegration", "id", "/id")
+            .leads("replaceIntegration", "id", "/id")
+            .leads("removeIntegration", "id", "/id")
+            .leads("pauseIntegration", "name", "/form/name")
+            .leads("resumeIntegration", "name", "/form/name")
+            .leads("testIntegration", "name", "/form/name")
             .refuses(&[500, 503]),
         get("/v1/integrations/{id}", "showIntegration", show)
             .says("Shows an integration with all its settings")

@@ -1,5 +1,6 @@
 //! What became of updates, and sending them again.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::Json;
@@ -11,7 +12,7 @@ use delivery::store::sqlite::archive;
 use delivery::store::sqlite::archive::{Delivery, State as Wanted, Status};
 use delivery::store::{AttemptRecord, DeliveryId, LaneId, Route, Sequence};
 use http::StatusCode;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 use super::Problem;
@@ -45,8 +46,8 @@ pub(super) fn operations() -> Vec<Operation> {
             .gives::<Resent>(202, "It is on disk, and will be sent.")
             .refuses(&[404, 409, 503]),
         post("/v1/dead/resend", "resendDead", resend_dead)
-            .says("Sends what was given up once more")
-            .asks::<Filter>()
+            .says("Sends what was given up once more, up to 10,000 of them")
+            .asks::<Dead>()
             .gives::<Resent>(202, "They are on disk, and will be sent.")
             .refuses(&[404, 503]),
         get("/v1/unrouted", "listUnrouted", unrouted)
@@ -74,6 +75,24 @@ pub(super) struct Filter {
     before: Option<u64>,
     /// How many; 50 if it is absent, and 1,000 at most.
     limit: Option<usize>,
+}
+
+/// Which of the dead are asked for: what a [`Filter`] can say beside the state and how many.
+struct Dead;
+
+impl JsonSchema for Dead {
+    fn schema_name() -> Cow<'static, str> {
+        "Dead".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = Filter::json_schema(generator);
+        if let Some(members) = schema.get_mut("properties").and_then(serde_json::Value::as_object_mut) {
+            members.remove("state");
+            members.remove("limit");
+        }
+        schema
+    }
 }
 
 /// A delivery: one update on its way to one integration.
@@ -183,7 +202,8 @@ impl Filter {
         };
         let since = self.since.as_deref().map(|text| {
             let read = text.parse::<jiff::Timestamp>().ok();
-            let micros = read.and_then(|at| u64::try_from(at.as_microsecond()).ok());
+            // What came before 1970 came before everything here.
+            let micros = read.map(|at| u64::try_from(at.as_microsecond()).unwrap_or(0));
             micros
                 .map(Timestamp::from_micros)
                 .ok_or_else(|| bad(format!("since {text:?} is no time like 2026-01-31T12:00:00Z")))
@@ -317,6 +337,11 @@ pub(super) async fn resend_dead(
     State(portal): State<Arc<Portal>>,
     Query(filter): Query<Filter>,
 ) -> Result<(StatusCode, Json<Resent>), Problem> {
+    if filter.state.is_some() || filter.limit.is_some() {
+        // Who asks for one must not get ten thousand.
+        let why = "state and limit mean nothing here: all that is dead is resent";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, why));
+    }
     let filter = Filter { state: Some("dead".to_owned()), limit: Some(MAX_LIMIT), ..filter };
     let mut wanted = filter.wanted(&portal)?;
     let mut resent = 0;

@@ -107,7 +107,8 @@ impl Maker {
         let mut schemas = self.given.take_definitions(true);
         for (name, mut schema) in self.taken.take_definitions(true) {
             mark(&mut schema);
-            schemas.insert(marked(&name), schema);
+            let same = schemas.insert(marked(&name), schema);
+            debug_assert!(same.is_none(), "two schemas are called {name}");
         }
         schemas
     }
@@ -166,6 +167,11 @@ impl Maker {
         let mut described = json!({ "description": answer.about });
         if let Some((kind, describe)) = answer.content {
             described["content"] = json!({ kind: { "schema": describe(&mut self.given) } });
+        }
+        for link in &answer.links {
+            let value = format!("$response.body#{}", link.pointer);
+            described["links"][link.to] =
+                json!({ "operationId": link.to, "parameters": { link.parameter: value } });
         }
         (answer.status.to_string(), described)
     }

@@ -41,6 +41,17 @@ pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) about: &'static str,
     pub(super) content: Option<(&'static str, Describe)>,
+    pub(super) links: Vec<Link>,
+}
+
+/// What can be asked with what an answer holds.
+pub(super) struct Link {
+    /// The id of the operation.
+    pub(super) to: &'static str,
+    /// What its path names.
+    pub(super) parameter: &'static str,
+    /// Where in the answer that is (RFC 6901).
+    pub(super) pointer: &'static str,
 }
 
 fn describe<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
@@ -143,13 +154,21 @@ impl Operation {
         about: &'static str,
         kind: &'static str,
     ) -> Self {
-        self.answers.push(Answer { status, about, content: Some((kind, describe::<T>)) });
+        self.answers.push(Answer { status, about, content: Some((kind, describe::<T>)), links: Vec::new() });
         self
     }
 
     /// It answers without a body.
     pub(super) fn gives_nothing(mut self, about: &'static str) -> Self {
-        self.answers.push(Answer { status: 204, about, content: None });
+        self.answers.push(Answer { status: 204, about, content: None, links: Vec::new() });
+        self
+    }
+
+    /// What the last answer holds at a place is what the path of another operation names.
+    pub(super) fn leads(mut self, to: &'static str, parameter: &'static str, pointer: &'static str) -> Self {
+        if let Some(answer) = self.answers.last_mut() {
+            answer.links.push(Link { to, parameter, pointer });
+        }
         self
     }
 

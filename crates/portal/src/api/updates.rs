@@ -114,7 +114,7 @@ impl JsonSchema for OneOrMore {
         let update = generator.subschema_for::<UpdateText>();
         json_schema!({ "anyOf": [
             update,
-            { "type": "array", "items": { "type": "object" }, "minItems": 1, "maxItems": MAX_UPDATES },
+            { "type": "array", "description": "Updates, each judged by itself.", "minItems": 1, "maxItems": MAX_UPDATES },
         ] })
     }
 }

@@ -41,6 +41,9 @@ pub(super) fn integrations_operations() -> Vec<Operation> {
             .says("Adds a response integration")
             .takes::<IntegrationIn>()
             .gives::<Found<Integration>>(201, "It is kept and at work.")
+            .leads("vendorShowIntegration", "id", "/data/0/id")
+            .leads("vendorReplaceIntegration", "id", "/data/0/id")
+            .leads("vendorRemoveIntegration", "id", "/data/0/id")
             .refuses(&[500, 503]),
         post("/api/v1/integrations/response/test", "vendorTestIntegration", test_integration)
             .says("Sends the documentation page's sample once; adds nothing")
@@ -72,6 +75,11 @@ pub(super) fn policies_operations() -> Vec<Operation> {
             .says("Adds a response policy")
             .takes::<RuleIn>()
             .gives::<Found<Rule>>(201, "It is kept and at work.")
+            .leads("vendorShowPolicy", "id", "/data/0/id")
+            .leads("vendorReplacePolicy", "id", "/data/0/id")
+            .leads("vendorEnablePolicy", "id", "/data/0/id")
+            .leads("vendorDisablePolicy", "id", "/data/0/id")
+            .leads("vendorRemovePolicy", "id", "/data/0/id")
             .refuses(&[503]),
         get("/api/v1/rule-engine/rule/{id}", "vendorShowPolicy", rule)
             .says("Shows a response policy")

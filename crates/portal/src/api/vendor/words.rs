@@ -1,7 +1,7 @@
 //! The vendor's words for an integration and a policy, read and written. Unknown ones are refused, as there.
 
 use schemars::JsonSchema;
-use sender::book::View;
+use sender::book::{ALERT_TYPES, MAX_NAME, SEVERITIES, TRACK_BY, View};
 use sender::form::{HeaderText, Password};
 use sender::{Form, Policy};
 use serde::{Deserialize, Serialize};
@@ -106,7 +106,11 @@ pub(super) fn integration(id: &str, form: &Form) -> Integration {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "VendorPolicyIn")]
 pub(super) struct RuleIn {
+    /// What was read may be sent back; it says nothing that the path does not.
+    #[schemars(extend("readOnly" = true))]
     id: Option<String>,
+    /// What people call it, 200 bytes at most.
+    #[schemars(length(min = 1, max = MAX_NAME), regex(pattern = r"^[^/\r\n\x00]*$"))]
     name: String,
     #[serde(default)]
     description: String,
@@ -115,7 +119,7 @@ pub(super) struct RuleIn {
     #[schemars(extend("enum" = [KIND, null]))]
     r#type: Option<String>,
     #[serde(default)]
-    config: RuleConfig,
+    config: RuleConfigIn,
     #[serde(default)]
     plugins: Vec<Plugin>,
 }
@@ -125,15 +129,22 @@ const fn yes() -> bool {
 }
 
 /// What a policy matches; what is empty or has `all` matches everything.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-#[schemars(rename = "VendorPolicyConfig")]
-struct RuleConfig {
+#[schemars(rename = "VendorPolicyConfigIn")]
+struct RuleConfigIn {
+    #[schemars(extend("items" = one_of(ALERT_TYPES)))]
     alerttypes: Vec<String>,
+    #[schemars(extend("items" = one_of(SEVERITIES)))]
     severities: Vec<String>,
     algorithms: Vec<String>,
     categories: Vec<String>,
+    #[schemars(extend("items" = one_of(TRACK_BY)))]
     tracks: Vec<String>,
+}
+
+fn one_of(words: &[&str]) -> serde_json::Value {
+    serde_json::json!({ "type": "string", "enum": words })
 }
 
 /// An integration of a policy: by its id, or as it was read.
@@ -186,6 +197,17 @@ pub(super) struct Rule {
     plugins: Vec<PluginRead>,
     #[schemars(extend("const" = KIND))]
     r#type: &'static str,
+}
+
+/// What a policy matches. The configuration file may have more words than the vendor.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "VendorPolicyConfig")]
+struct RuleConfig {
+    algorithms: Vec<String>,
+    alerttypes: Vec<String>,
+    categories: Vec<String>,
+    severities: Vec<String>,
+    tracks: Vec<String>,
 }
 
 /// An integration of a policy as it is answered.
