@@ -81,7 +81,7 @@ pub(super) struct PersonIn {
     #[schemars(length(min = 1, max = 64))]
     name: String,
     /// 12 characters at least, 1,024 bytes at most.
-    #[schemars(length(min = MIN_PASSWORD, max = MAX_PASSWORD))]
+    #[schemars(extend("minLength" = MIN_PASSWORD, "maxLength" = MAX_PASSWORD))]
     password: Password,
 }
 
@@ -91,7 +91,7 @@ pub(super) struct PersonIn {
 #[schemars(rename = "NewPassword")]
 pub(super) struct PasswordIn {
     /// 12 characters at least, 1,024 bytes at most.
-    #[schemars(length(min = MIN_PASSWORD, max = MAX_PASSWORD))]
+    #[schemars(extend("minLength" = MIN_PASSWORD, "maxLength" = MAX_PASSWORD))]
     password: Password,
 }
 
