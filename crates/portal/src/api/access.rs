@@ -76,7 +76,7 @@ impl From<Denied> for Problem {
 /// Somebody who is to be known.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct PersonIn {
+struct PersonIn {
     /// Letters, digits and `. _ - @`, 64 bytes at most.
     #[schemars(length(min = 1, max = 64))]
     name: String,
@@ -89,7 +89,7 @@ pub(super) struct PersonIn {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "NewPassword")]
-pub(super) struct PasswordIn {
+struct PasswordIn {
     /// 12 characters at least, 1,024 bytes at most.
     #[schemars(extend("minLength" = MIN_PASSWORD, "maxLength" = MAX_PASSWORD))]
     password: Password,
@@ -98,7 +98,7 @@ pub(super) struct PasswordIn {
 /// A token that is to be made.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct TokenIn {
+struct TokenIn {
     /// What it is known by, 64 bytes at most.
     #[schemars(length(min = 1, max = 64))]
     name: String,
@@ -114,7 +114,7 @@ struct Person {
 
 /// Everybody who can log in.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct People {
+struct People {
     people: Vec<Person>,
 }
 
@@ -131,13 +131,13 @@ struct Token {
 
 /// All tokens.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Tokens {
+struct Tokens {
     tokens: Vec<Token>,
 }
 
 /// A token that was made.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct NewToken {
+struct NewToken {
     id: String,
     name: String,
     /// The text, which is shown nowhere else.
@@ -148,12 +148,12 @@ fn secret(password: Password) -> SecretString {
     password.0
 }
 
-pub(super) async fn people(State(portal): Shared) -> Json<People> {
+async fn people(State(portal): Shared) -> Json<People> {
     let shown = |(name, since)| Person { name, since: time(since) };
     Json(People { people: portal.access.people().into_iter().map(shown).collect() })
 }
 
-pub(super) async fn add_person(
+async fn add_person(
     State(portal): Shared,
     Extension(caller): Extension<Caller>,
     body: Body<PersonIn>,
@@ -164,7 +164,7 @@ pub(super) async fn add_person(
     Ok((StatusCode::CREATED, Json(Person { name, since: time(now) })))
 }
 
-pub(super) async fn change_password(
+async fn change_password(
     State(portal): Shared,
     Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
@@ -175,7 +175,7 @@ pub(super) async fn change_password(
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub(super) async fn remove_person(
+async fn remove_person(
     State(portal): Shared,
     Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
@@ -184,7 +184,7 @@ pub(super) async fn remove_person(
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub(super) async fn tokens(State(portal): Shared) -> Json<Tokens> {
+async fn tokens(State(portal): Shared) -> Json<Tokens> {
     let tokens = portal.access.tokens().into_iter().map(|(id, token)| {
         let since = time(token.since());
         Token { id, name: token.name, made_by: token.made_by, since }
@@ -193,7 +193,7 @@ pub(super) async fn tokens(State(portal): Shared) -> Json<Tokens> {
 }
 
 /// Makes a token. The answer is the only place where it is ever shown.
-pub(super) async fn add_token(
+async fn add_token(
     State(portal): Shared,
     Extension(caller): Extension<Caller>,
     body: Body<TokenIn>,
@@ -203,7 +203,7 @@ pub(super) async fn add_token(
     Ok((StatusCode::CREATED, Json(NewToken { id, name, token })))
 }
 
-pub(super) async fn remove_token(
+async fn remove_token(
     State(portal): Shared,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,

@@ -68,7 +68,7 @@ pub(super) fn audited() -> Operation {
 
 /// An integration, and where it is configured.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Integration {
+struct Integration {
     id: String,
     /// `file` where the configuration file has it, `store` where it was added by API.
     #[schemars(extend("enum" = ["file", "store"]))]
@@ -81,7 +81,7 @@ pub(super) struct Integration {
 
 /// All integrations.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Integrations {
+struct Integrations {
     integrations: Vec<Integration>,
 }
 
@@ -108,7 +108,7 @@ fn listed(portal: &Portal, id: &str) -> Result<Integration, Problem> {
     Ok(shown(id, listed))
 }
 
-pub(super) async fn list(State(portal): Shared) -> Json<Integrations> {
+async fn list(State(portal): Shared) -> Json<Integrations> {
     let view = portal.book.view();
     let right = view.integrations.iter().map(|(id, listed)| shown(id, listed));
     let wrong = view.wrong.iter().map(|(id, (form, mistakes))| wrong(id, form, mistakes));
@@ -116,14 +116,11 @@ pub(super) async fn list(State(portal): Shared) -> Json<Integrations> {
     Json(Integrations { integrations })
 }
 
-pub(super) async fn show(
-    State(portal): Shared,
-    Path(id): Path<String>,
-) -> Result<Json<Integration>, Problem> {
+async fn show(State(portal): Shared, Path(id): Path<String>) -> Result<Json<Integration>, Problem> {
     Ok(Json(listed(&portal, &id)?))
 }
 
-pub(super) async fn add(
+async fn add(
     State(portal): Shared,
     Extension(caller): Extension<Caller>,
     form: Result<Json<Form>, JsonRejection>,
@@ -133,7 +130,7 @@ pub(super) async fn add(
     Ok((StatusCode::CREATED, Json(listed(&portal, &id)?)))
 }
 
-pub(super) async fn replace(
+async fn replace(
     State(portal): Shared,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
@@ -144,7 +141,7 @@ pub(super) async fn replace(
     Ok(Json(listed(&portal, &id)?))
 }
 
-pub(super) async fn remove(
+async fn remove(
     State(portal): Shared,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
@@ -157,7 +154,7 @@ pub(super) async fn remove(
 /// Which changes are asked for.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Asked {
+struct Asked {
     /// The `next` of the page before.
     before: Option<String>,
     /// How many; 50 if it is absent, and 1,000 at most.
@@ -181,17 +178,14 @@ struct Entry {
 
 /// Changes, newest first.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Entries {
+struct Entries {
     entries: Vec<Entry>,
     /// What to ask for before which, if there may be more.
     next: Option<String>,
 }
 
 /// The audit log, newest first.
-pub(super) async fn audit(
-    State(portal): Shared,
-    Query(asked): Query<Asked>,
-) -> Result<Json<Entries>, Problem> {
+async fn audit(State(portal): Shared, Query(asked): Query<Asked>) -> Result<Json<Entries>, Problem> {
     let limit = asked.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
     let read = portal.read(move |archive| archive.documents(AUDIT, asked.before.as_deref(), limit)).await?;
     let next = read.last().filter(|_| read.len() == limit).map(|document| document.id.clone());

@@ -60,7 +60,7 @@ pub(super) fn operations() -> Vec<Operation> {
 /// What is asked for.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Filter {
+struct Filter {
     /// Those of an integration, by its name or id.
     integration: Option<String>,
     /// Those of an event.
@@ -126,7 +126,7 @@ struct Row {
 /// Deliveries, newest first.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Deliveries")]
-pub(super) struct Rows {
+struct Rows {
     deliveries: Vec<Row>,
     /// What to ask for before which, if there may be more.
     next: Option<u64>,
@@ -154,7 +154,7 @@ struct Tried {
 /// A delivery with its attempts and its body.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "DeliveryShown")]
-pub(super) struct Shown {
+struct Shown {
     #[serde(flatten)]
     row: Row,
     history: Vec<Tried>,
@@ -164,7 +164,7 @@ pub(super) struct Shown {
 
 /// How many deliveries are sent once more.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Resent {
+struct Resent {
     resent: usize,
 }
 
@@ -183,7 +183,7 @@ struct Unrouted {
 /// Updates that went nowhere.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "UnroutedUpdates")]
-pub(super) struct Nowhere {
+struct Nowhere {
     updates: Vec<Unrouted>,
 }
 
@@ -220,7 +220,7 @@ impl Filter {
     }
 }
 
-pub(super) async fn list(
+async fn list(
     State(portal): State<Arc<Portal>>,
     Query(filter): Query<Filter>,
 ) -> Result<Json<Rows>, Problem> {
@@ -286,7 +286,7 @@ async fn detail(portal: &Portal, integration: &str, number: u64) -> Result<archi
     found.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, why()))
 }
 
-pub(super) async fn show(
+async fn show(
     State(portal): State<Arc<Portal>>,
     Path((integration, number)): Path<(String, u64)>,
 ) -> Result<Json<Shown>, Problem> {
@@ -316,7 +316,7 @@ async fn accept(portal: &Portal, lane: LaneId, again: Message) -> Result<bool, P
     accepted.map_err(|error| Problem::later(StatusCode::SERVICE_UNAVAILABLE, error.to_string(), 5))
 }
 
-pub(super) async fn resend(
+async fn resend(
     State(portal): State<Arc<Portal>>,
     Path((integration, number)): Path<(String, u64)>,
 ) -> Result<(StatusCode, Json<Resent>), Problem> {
@@ -333,7 +333,7 @@ pub(super) async fn resend(
     Err(Problem::new(StatusCode::NOT_FOUND, why))
 }
 
-pub(super) async fn resend_dead(
+async fn resend_dead(
     State(portal): State<Arc<Portal>>,
     Query(filter): Query<Filter>,
 ) -> Result<(StatusCode, Json<Resent>), Problem> {
@@ -363,7 +363,7 @@ pub(super) async fn resend_dead(
     Ok((StatusCode::ACCEPTED, Json(Resent { resent })))
 }
 
-pub(super) async fn unrouted(State(portal): State<Arc<Portal>>) -> Result<Json<Nowhere>, Problem> {
+async fn unrouted(State(portal): State<Arc<Portal>>) -> Result<Json<Nowhere>, Problem> {
     let found = portal.read(|archive| archive.unrouted(MAX_LIMIT)).await?;
     let view = |unrouted: archive::Unrouted| {
         let why = match unrouted.route {

@@ -33,7 +33,7 @@ pub(super) fn operations() -> Vec<Operation> {
 
 /// What an integration was made.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Acted {
+struct Acted {
     integration: String,
     #[schemars(extend("enum" = ["paused", "open"]))]
     state: &'static str,

@@ -50,7 +50,7 @@ pub(super) fn operations() -> Vec<Operation> {
 
 /// How the server is.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Status {
+struct Status {
     #[schemars(extend("enum" = ["ready", "draining", "full", "failed"]))]
     state: &'static str,
     /// Why it is not ready.
@@ -95,7 +95,7 @@ pub(super) fn time(at: Timestamp) -> String {
     jiff::Timestamp::from_microsecond(micros).map_or_else(|_| "never".to_owned(), |at| format!("{at:.3}"))
 }
 
-pub(super) async fn status(State(portal): State<Arc<Portal>>) -> Json<Status> {
+async fn status(State(portal): State<Arc<Portal>>) -> Json<Status> {
     let (now, counts) = (portal.clock.now(), portal.sender.engine().desk().counts());
     let (state, why) = health(&portal);
     let lanes = portal.lanes().await;
@@ -151,7 +151,7 @@ async fn alive() -> &'static str {
     "alive\n"
 }
 
-pub(super) async fn ready(State(portal): State<Arc<Portal>>) -> Result<&'static str, Problem> {
+async fn ready(State(portal): State<Arc<Portal>>) -> Result<&'static str, Problem> {
     match health(&portal) {
         ("ready", _) => Ok("ready\n"),
         (state, why) => {
@@ -161,7 +161,7 @@ pub(super) async fn ready(State(portal): State<Arc<Portal>>) -> Result<&'static 
     }
 }
 
-pub(super) async fn metrics(State(portal): State<Arc<Portal>>) -> Result<Response, Problem> {
+async fn metrics(State(portal): State<Arc<Portal>>) -> Result<Response, Problem> {
     let metrics = &portal.watch.metrics;
     let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
     let (now, counts) = (portal.clock.now(), portal.sender.engine().desk().counts());

@@ -42,7 +42,7 @@ pub(super) fn operations() -> Vec<Operation> {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "TrialIn")]
-pub(super) struct Asked {
+struct Asked {
     id: Option<String>,
     form: Form,
     /// The update; the documentation page's sample, if there is none.
@@ -71,7 +71,7 @@ impl Asked {
 
 /// What would be sent, with what is odd about it.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Previewed {
+struct Previewed {
     request: Preview,
     findings: Vec<String>,
 }
@@ -132,7 +132,7 @@ struct Answered {
 }
 
 /// Shows it.
-pub(super) async fn preview(
+async fn preview(
     State(portal): State<Arc<Portal>>,
     asked: Result<Json<Asked>, JsonRejection>,
 ) -> Result<Json<Previewed>, Problem> {
@@ -144,7 +144,7 @@ pub(super) async fn preview(
 }
 
 /// Sends it once; keeps nothing.
-pub(super) async fn test(
+async fn test(
     State(portal): State<Arc<Portal>>,
     asked: Result<Json<Asked>, JsonRejection>,
 ) -> Result<Json<Told>, Problem> {

@@ -33,6 +33,7 @@ pub(super) struct IntegrationIn {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "VendorIntegrationConfigIn")]
 struct ConfigIn {
+    #[schemars(length(min = 1))]
     url: String,
     authusername: Option<String>,
     authpassword: Option<Password>,
