@@ -260,3 +260,86 @@ fn members(object: &Value, place: &str) -> Vec<Value> {
     };
     object["properties"].as_object().into_iter().flatten().map(parameter).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::api::operations;
+
+    fn refs<'v>(value: &'v Value, found: &mut BTreeSet<&'v str>) {
+        match value {
+            Value::Array(items) => items.iter().for_each(|item| refs(item, found)),
+            Value::Object(members) => {
+                found.extend(members.get("$ref").and_then(Value::as_str));
+                members.values().for_each(|member| refs(member, found));
+            }
+            _ => {}
+        }
+    }
+
+    fn each_operation(document: &Value) -> impl Iterator<Item = (String, &Value)> {
+        let paths = document["paths"].as_object().unwrap().iter();
+        paths.flat_map(|(path, methods)| {
+            let methods = methods.as_object().unwrap().iter();
+            methods.map(move |(method, operation)| (format!("{method} {path}"), operation))
+        })
+    }
+
+    #[test]
+    fn everything_is_named_said_and_answered() {
+        let document = document(&operations());
+        let mut ids = BTreeSet::new();
+        for (name, operation) in each_operation(&document) {
+            assert!(
+                ids.insert(operation["operationId"].as_str().unwrap()),
+                "{name}: its id is another's too"
+            );
+            for word in [&operation["summary"], &operation["tags"][0]] {
+                assert!(word.as_str().is_some_and(|word| !word.is_empty()), "{name}: {operation}");
+            }
+            let answers = operation["responses"].as_object().unwrap();
+            assert!(answers.keys().any(|status| status.starts_with('2')), "{name} never does anything");
+            let guarded = operation.get("security").is_none();
+            assert_eq!(answers.contains_key("401"), guarded, "{name}");
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                let about = parameter["description"].as_str();
+                assert!(about.is_some_and(|about| !about.is_empty()), "{name}: {parameter}");
+            }
+        }
+        assert_eq!(ids.len(), operations().len());
+        for (name, operation) in each_operation(&document) {
+            for answer in operation["responses"].as_object().unwrap().values() {
+                for link in answer["links"].as_object().into_iter().flat_map(Map::values) {
+                    assert!(ids.contains(link["operationId"].as_str().unwrap()), "{name}: {link}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_schema_that_is_named_is_there_and_every_schema_is_used() {
+        let document = document(&operations());
+        let mut named = BTreeSet::new();
+        refs(&document, &mut named);
+        for name in &named {
+            assert!(document.pointer(&name[1..]).is_some(), "{name}");
+        }
+        let schemas = document["components"]["schemas"].as_object().unwrap();
+        for name in schemas.keys() {
+            assert!(named.contains(&*format!("#{SCHEMAS}/{name}")), "{name} is named nowhere");
+        }
+    }
+
+    #[test]
+    fn a_password_goes_in_and_never_comes_out() {
+        let document = document(&operations());
+        let form = |name: &str| &document["components"]["schemas"][name]["properties"];
+        assert!(
+            form("Form")["password"].is_null() && form("VendorIntegrationConfig")["authpassword"].is_null()
+        );
+        assert!(form("FormIn")["password"].is_object());
+        assert_eq!(document["components"]["schemas"]["PasswordIn"]["writeOnly"], true);
+    }
+}
