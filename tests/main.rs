@@ -3,12 +3,17 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bare;
+#[path = "../crates/receiver/tests/browser/browser.rs"]
+#[expect(dead_code, reason = "two programs share it, and neither uses all of it")]
+mod browser;
 mod certify;
 mod changes;
 mod corpus;
 mod form;
 mod harness;
 mod hostile;
+mod pages;
+mod portal;
 mod program;
 mod receive;
 mod serve;

@@ -34,8 +34,18 @@ async fn what_is_acknowledged_is_delivered_in_order_and_once() {
     server.until("v1/status", |status| status["backlog"] == 0).await;
     let (_, list) = server.get("v1/deliveries?state=delivered");
     assert_eq!(list["deliveries"].as_array().unwrap().len(), 3);
+    let (_, ended) = server.get("v1/deliveries?alerttype=end&since=2026-01-31T12:00:00Z");
+    assert_eq!(
+        (&ended["deliveries"][0]["delivery"], &ended["deliveries"][0]["alerttype"], &ended["deliveries"][1]),
+        (&"siem/3".into(), &"end".into(), &serde_json::Value::Null)
+    );
+    let (_, before) = server.get("v1/deliveries?until=2026-01-31T12:00:00Z");
+    assert_eq!(before["deliveries"].as_array().unwrap().len(), 0);
+    for wrong in ["alerttype=begin", "until=yesterday", "since=-1"] {
+        assert_eq!(server.get(&format!("v1/deliveries?{wrong}")).0, 400, "{wrong}");
+    }
     let (_, detail) = server.get("v1/deliveries/siem/1");
-    assert_eq!(detail["history"][0]["word"], "delivered");
+    assert_eq!((&detail["history"][0]["word"], &detail["alerttype"]), (&"delivered".into(), &"start".into()));
     assert_eq!(receiver.counts().received, 3, "nothing came twice");
     assert_eq!(server.end(), Some(0));
 }

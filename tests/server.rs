@@ -17,6 +17,8 @@ pub(crate) struct Server {
     pub(crate) url: String,
     pub(crate) folder: TempDir,
     pub(crate) flags: Vec<String>,
+    /// How a person gets to its pages, as it prints it.
+    pub(crate) way_in: String,
     agent: ureq::Agent,
 }
 
@@ -25,10 +27,19 @@ impl Server {
     pub(crate) fn start(url: &str, flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("config.toml"), configuration(url, "")).unwrap();
+        Self::start_in(folder, flags)
+    }
+
+    /// Starts one in an empty folder, with nothing configured.
+    pub(crate) fn fresh(flags: &[&str]) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), flags)
+    }
+
+    fn start_in(folder: TempDir, flags: &[&str]) -> Self {
         let flags: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
-        let (child, url) = spawn(&folder, &flags);
+        let (child, url, way_in) = spawn(&folder, &flags);
         let agent = ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build().into();
-        Self { child, url, folder, flags, agent }
+        Self { child, url, folder, flags, way_in, agent }
     }
 
     pub(crate) fn configure(&self, text: &str) {
@@ -81,7 +92,7 @@ impl Server {
     pub(crate) fn kill_and_restart(&mut self) {
         self.signal("-KILL");
         self.child.wait().unwrap();
-        (self.child, self.url) = spawn(&self.folder, &self.flags);
+        (self.child, self.url, self.way_in) = spawn(&self.folder, &self.flags);
     }
 
     /// Ends it with a signal; gives its exit code.
@@ -107,9 +118,16 @@ pub(crate) fn configuration(url: &str, more: &str) -> String {
     )
 }
 
-fn spawn(folder: &TempDir, flags: &[String]) -> (Child, String) {
+fn spawn(folder: &TempDir, flags: &[String]) -> (Child, String, String) {
+    let configured = folder.path().join("config.toml").exists();
     let mut child = Command::new(PROGRAM)
-        .args(["serve", "--listen", "127.0.0.1:0", "--config", "config.toml", "--data", "data"])
+        .args(["serve", "--data", "data"])
+        .args(if flags.iter().any(|flag| flag == "--listen") {
+            &[][..]
+        } else {
+            &["--listen", "127.0.0.1:0"]
+        })
+        .args(if configured { &["--config", "config.toml"][..] } else { &[] })
         .args(flags)
         .current_dir(folder.path())
         .env_remove("FUSION_WEBHOOK_TOKEN")
@@ -118,11 +136,13 @@ fn spawn(folder: &TempDir, flags: &[String]) -> (Child, String) {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let (mut line, mut way_in) = (String::new(), String::new());
+    let mut said = BufReader::new(child.stdout.take().unwrap());
+    said.read_line(&mut line).unwrap();
+    said.read_line(&mut way_in).unwrap();
     let url =
         line.split_whitespace().find(|word| word.starts_with("http")).unwrap_or_else(|| panic!("{line:?}"));
-    (child, url.to_owned())
+    (child, url.replace("0.0.0.0", "127.0.0.1"), way_in)
 }
 
 fn read(answered: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> (u16, Value) {

@@ -1,4 +1,5 @@
-//! Runs the benches and prints ratios: ours against the usual ways in the same run.
+//! Runs the benches and prints ratios: ours against the usual ways in the same run, and the portal over a long history against
+//! its own `/healthz`.
 
 use crate::run::{cargo, target};
 
@@ -29,7 +30,16 @@ pub(crate) fn bench(quick: bool) -> Result<(), String> {
         );
     }
     println!("{}", serde_json::Value::Object(ratios));
-    Ok(())
+    portal(quick)
+}
+
+/// How soon the portal answers over a long history; over a short one, if it shall be quick.
+pub(crate) fn portal(quick: bool) -> Result<(), String> {
+    let mut arguments = vec!["bench", "--package", "fusion-webhook", "--bench", "portal"];
+    if quick {
+        arguments.extend(["--", "--quick"]);
+    }
+    cargo(&arguments)
 }
 
 fn nanoseconds(group: &str, name: &str) -> Result<f64, String> {

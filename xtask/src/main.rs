@@ -29,7 +29,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   schemathesis [--seconds N] [--seed N]      the server's API against its OpenAPI document, alone in a network namespace
   readme [--write] plays the README's commands, and compares or writes what they print
   fuzz [SECONDS]   every fuzz target for so long (default 10); wants cargo-fuzz
-  bench [--quick]  benches against serde_json, with their ratios";
+  bench [--quick]  benches against serde_json and others, with their ratios
+  bench portal [--quick]           how soon the portal answers over a million deliveries";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -66,6 +67,8 @@ fn main() -> ExitCode {
         },
         ["bench"] => bench::bench(false),
         ["bench", "--quick"] => bench::bench(true),
+        ["bench", "portal"] => bench::portal(false),
+        ["bench", "portal", "--quick"] => bench::portal(true),
         _ => Err(USAGE.to_owned()),
     };
     match done {

@@ -1,5 +1,6 @@
 //! The command line as it is typed.
 
+pub(crate) mod access;
 pub(crate) mod configured;
 pub(crate) mod receive;
 
@@ -9,6 +10,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::exit;
+use access::{People, Tokens};
 use configured::{Integrations, Policies};
 use receive::Receive;
 
@@ -42,10 +44,10 @@ pub(crate) enum Command {
     /// List and resend what a running server gave up
     #[command(subcommand)]
     Dead(Dead),
-    /// List, pause, resume, test, import, export and remove integrations of a running server
+    /// List, add, pause, resume, test, import, export and remove integrations of a running server
     #[command(subcommand)]
     Integrations(Integrations),
-    /// List, enable, disable and remove response policies of a running server
+    /// List, add, enable, disable and remove response policies of a running server
     #[command(subcommand)]
     Policies(Policies),
     /// List who changed what of a running server's configuration, newest first
@@ -56,6 +58,12 @@ pub(crate) enum Command {
         #[command(flatten)]
         server: Server,
     },
+    /// List, add and remove who can log in to a running server
+    #[command(subcommand)]
+    People(People),
+    /// List, make and remove the tokens with which programs ask a running server
+    #[command(subcommand)]
+    Tokens(Tokens),
     /// Look at a store on disk
     #[command(subcommand)]
     Store(Store),
@@ -265,9 +273,15 @@ pub(crate) struct Filter {
     /// Of this event
     #[arg(long, value_name = "ID")]
     pub(crate) event: Option<String>,
+    /// Of this alert type
+    #[arg(long, value_name = "TYPE", value_parser = ["start", "ongoing", "end"])]
+    pub(crate) alerttype: Option<String>,
     /// Accepted then or later, such as 2026-01-31T12:00:00Z
     #[arg(long, value_name = "TIME")]
     pub(crate) since: Option<String>,
+    /// Accepted before then
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -72,7 +72,7 @@ fn show_request(update: &Update, integration: &Integration, json: bool) -> bool 
         let word = if finding.weight == Weight::Error { "error" } else { "warning" };
         anstream::eprintln!("{word}: {}: {}", integration.name, show::printable(&finding.to_string()));
     }
-    let preview = match Preview::of(integration, update, clock::wall()) {
+    let preview = match Preview::of(integration, update, None, clock::wall()) {
         Ok(preview) => preview,
         Err(collision) => {
             anstream::eprintln!("error: {}: {collision}", integration.name);

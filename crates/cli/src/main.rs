@@ -49,6 +49,8 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Dead(what) => operate::dead(what),
         Command::Integrations(what) => operate::integrations(what),
         Command::Policies(what) => operate::policies(&what),
+        Command::People(what) => operate::people(&what),
+        Command::Tokens(what) => operate::tokens(&what),
         Command::Audit { limit, server } => operate::audit(limit, &server),
         Command::Store(what) => store::store(what),
         Command::Demo(demo) => runtime()?.block_on(demo::demo(demo)),

@@ -1,5 +1,6 @@
-//! `status`, `deliveries`, `dead`, `integrations`, `policies`, `audit`: what an operator asks of a running server.
+//! `status`, `deliveries`, `dead`, `integrations`, `policies`, `people`, `tokens`, `audit`: what an operator asks of a running server.
 
+mod access;
 mod configure;
 mod policies;
 
@@ -13,6 +14,7 @@ use crate::ask::Ask;
 use crate::exit::{Failure, NOT_ALL_WELL};
 use crate::show;
 
+pub(crate) use access::{people, tokens};
 pub(crate) use policies::{audit, policies};
 
 /// How many deliveries one request asks for.
@@ -91,6 +93,7 @@ pub(crate) fn integrations(what: Integrations) -> Result<ExitCode, Failure> {
             }
             return Ok(ExitCode::SUCCESS);
         }
+        Integrations::Add { name, form, server } => return configure::add(&name, &form, &server),
         Integrations::Import { file, replace, server } => return configure::import(&file, replace, &server),
         Integrations::Export { data, with_secrets, key_file, key } => {
             return configure::export(&data, with_secrets.then_some((key.as_deref(), key_file.as_deref())));
@@ -151,7 +154,13 @@ fn encoded(name: &str) -> String {
 }
 
 fn query(filter: &Filter) -> Vec<(&'static str, String)> {
-    let given = [("integration", &filter.integration), ("event", &filter.event), ("since", &filter.since)];
+    let given = [
+        ("integration", &filter.integration),
+        ("event", &filter.event),
+        ("alerttype", &filter.alerttype),
+        ("since", &filter.since),
+        ("until", &filter.until),
+    ];
     given.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect()
 }
 

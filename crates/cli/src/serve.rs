@@ -59,10 +59,10 @@ pub(crate) async fn serve(arguments: Box<Serve>) -> Result<ExitCode, Failure> {
         .map(|path| spawn(reload::reload((path, looked), guarding, Arc::clone(&portal))));
     let _reading = arguments.stdin.then(|| spawn(input::take_in(Arc::clone(&portal))));
     show::println(&format!(
-        "serving on http://{address}/ with {count} integrations, store in {} (Ctrl-C ends)",
-        arguments.data.display()
+        "serving on http://{address}/ with {count} integrations, store in {} (Ctrl-C ends)\nthe portal: {}",
+        arguments.data.display(),
+        way_in(&portal.access, address)
     ));
-    show::println(&format!("the portal: {}", way_in(&portal.access, address)));
     crate::receive::stopped().await;
     tracing::info!(seconds = drain.as_secs(), "draining; a second signal stops at once");
     portal.drain();

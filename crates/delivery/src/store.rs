@@ -8,6 +8,7 @@
 //! in the store, so that half a million of them cost no memory. A head that waits for its next attempt is *parked* until a
 //! time.
 
+mod attempt;
 pub mod desk;
 mod document;
 mod fault;
@@ -20,6 +21,7 @@ use crate::clock::Timestamp;
 use crate::message::{Message, MessageId};
 use crate::retry::Reason;
 
+pub use attempt::{AttemptRecord, Parts};
 pub use document::{Change, Document, Documents};
 pub use fault::Fault;
 
@@ -209,25 +211,6 @@ pub enum Disposal {
         /// What the lane does with what is superseded.
         coalesce: Coalesce,
     },
-}
-
-/// One attempt, for the history.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AttemptRecord {
-    /// Its number, from 1.
-    pub number: u32,
-    /// When it ended.
-    pub at: Timestamp,
-    /// How it ended, in one word, such as `delivered`, `rejected`, `refused`.
-    pub word: std::borrow::Cow<'static, str>,
-    /// How it ended, for a person.
-    pub outcome: String,
-    /// The status, if there was one.
-    pub status: Option<u16>,
-    /// How long it took.
-    pub took: std::time::Duration,
-    /// The start of the response's body, for a person.
-    pub response: String,
 }
 
 /// A delivery that an attempt was made for.

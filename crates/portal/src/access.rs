@@ -110,7 +110,8 @@ impl Caller {
     /// Whether a change is meant by them: it repeats the word that their pages know.
     #[must_use]
     pub(crate) fn confirms(&self, given: &[u8]) -> bool {
-        self.by == By::Bearer || bool::from(self.confirmation().as_bytes().ct_eq(given))
+        let known = self.confirmation().as_bytes();
+        self.by == By::Bearer || (!known.is_empty() && bool::from(known.ct_eq(given)))
     }
 
     /// Whether they are let in by a cookie, which a browser sends by itself.
@@ -209,13 +210,10 @@ impl Access {
     /// # Errors
     /// Why it is refused.
     pub fn judge(&self, headers: &HeaderMap, now: Timestamp) -> Result<Caller, Refused> {
-        if let Some(given) = headers.get(AUTHORIZATION) {
-            let given = given.as_bytes();
-            let (scheme, given) = given.split_at_checked(7).unwrap_or((given, &[]));
-            let who = scheme.eq_ignore_ascii_case(b"bearer ").then(|| self.bearer(given)).flatten();
+        if let Some(given) = bearer_of(headers) {
             let why = "this token is not known here: Authorization: Bearer …";
             let caller = |who| Caller { who, by: By::Bearer };
-            return who.map(caller).ok_or(refused(StatusCode::UNAUTHORIZED, why));
+            return self.bearer(given).map(caller).ok_or(refused(StatusCode::UNAUTHORIZED, why));
         }
         if let Some(session) = cookie(headers, &self.cookie_name()).and_then(|value| self.session(value, now))
         {
@@ -225,6 +223,7 @@ impl Access {
         }
         if self.is_open() {
             origin::of_this_machine(headers)?;
+            origin::past_no_proxy(headers)?;
             origin::of_this_server(headers)?;
             let by = By::Machine { confirmation: self.confirmation.clone() };
             return Ok(Caller { who: "this machine".to_owned(), by });
@@ -319,6 +318,12 @@ impl Access {
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     }
+}
+
+/// The token of a request (RFC 6750, section 2.1). Other schemes are somebody else's, such as a proxy's.
+fn bearer_of(headers: &HeaderMap) -> Option<&[u8]> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.as_bytes().split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then_some(token)
 }
 
 /// A cookie of a request (RFC 6265, section 5.4); several fields may hold some.

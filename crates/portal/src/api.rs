@@ -6,21 +6,21 @@
 
 mod access;
 mod configured;
-mod deliveries;
+pub(crate) mod deliveries;
 mod extract;
 mod integrations;
 mod openapi;
 mod operation;
-mod status;
-mod tried;
-mod unread;
+pub(crate) mod status;
+pub(crate) mod tried;
+pub(crate) mod unread;
 mod updates;
 mod vendor;
 
 use std::sync::{Arc, LazyLock};
 
 use axum::Router;
-use axum::extract::rejection::JsonRejection;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -129,7 +129,7 @@ fn refuse(uri: &Uri, status: StatusCode, why: &str) -> Response {
 }
 
 /// The status of a change that was refused.
-fn status_of(refused: &book::Refused) -> StatusCode {
+pub(crate) fn status_of(refused: &book::Refused) -> StatusCode {
     match refused {
         book::Refused::Unknown { .. } => StatusCode::NOT_FOUND,
         book::Refused::InFile(_) => StatusCode::FORBIDDEN,
@@ -148,6 +148,18 @@ impl From<book::Refused> for Problem {
             problem.findings = mistakes;
         }
         problem
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.error)
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::new(rejection.status(), rejection.body_text())
     }
 }
 
@@ -172,6 +184,10 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
+    pub(crate) const fn status(&self) -> StatusCode {
+        self.status
+    }
+
     fn new(status: StatusCode, error: impl Into<String>) -> Self {
         Self { status, error: error.into(), findings: Vec::new(), retry_after: None }
     }

@@ -11,6 +11,7 @@ use delivery::http::Client;
 use delivery::store::LaneId;
 use delivery::store::desk::Health;
 use delivery::store::sqlite::archive::{Archive, ReadError};
+use sender::book::Refused;
 use sender::{Book, Integration, Sender, Settings};
 use tokio::sync::Semaphore;
 
@@ -107,6 +108,40 @@ impl Portal {
             self.watch.name(lane.id, name, &lane.name);
         }
         Ok(())
+    }
+
+    /// Remembers how much waits and what was counted by now.
+    pub(crate) async fn look(&self) {
+        let backlog = self.sender.engine().look().await.iter().map(|lane| lane.backlog).sum();
+        self.watch.look(backlog);
+    }
+
+    /// Starts no more attempts for an integration.
+    ///
+    /// # Errors
+    /// If there is none, or the store does not take the entry in the audit log.
+    pub(crate) async fn pause(&self, known_by: &str, who: &str) -> Result<(), Refused> {
+        let (lane, integration) = self.at_work(known_by)?;
+        self.sender.engine().pause(lane).await;
+        self.book.keep(Vec::new(), ("integration paused", &integration.id, &integration.name), who).await
+    }
+
+    /// Lets an integration go on, also after a 410.
+    ///
+    /// # Errors
+    /// As [`Portal::pause`].
+    pub(crate) async fn resume(&self, known_by: &str, who: &str) -> Result<(), Refused> {
+        let (lane, integration) = self.at_work(known_by)?;
+        self.sender.engine().resume(lane).await;
+        self.book.keep(Vec::new(), ("integration resumed", &integration.id, &integration.name), who).await
+    }
+
+    /// An integration that works, by its id, or by its name where no other has that for its id.
+    fn at_work(&self, known_by: &str) -> Result<(LaneId, Integration), Refused> {
+        let all = self.sender.integrations();
+        let by_id = all.iter().find(|(_, integration)| integration.id == known_by);
+        let found = by_id.or_else(|| all.iter().find(|(_, integration)| integration.name == known_by));
+        found.cloned().ok_or_else(|| Refused::Unknown { what: "integration", id: known_by.to_owned() })
     }
 
     /// Takes nothing more in; what is asked otherwise is still answered.

@@ -17,6 +17,8 @@ use tokio::task::JoinSet;
 
 use crate::access::Peer;
 use crate::api;
+use crate::history;
+use crate::pages;
 use crate::portal::Portal;
 
 /// How many connections are open at once; more wait in the listen queue.
@@ -33,7 +35,9 @@ const FINISH: Duration = Duration::from_secs(5);
 
 /// Answers until `stop`, then lets the requests under way end.
 pub async fn serve(listener: TcpListener, portal: Arc<Portal>, stop: impl Future<Output = ()>) {
-    let routes = api::routes(portal);
+    let routes = pages::routes(Arc::clone(&portal)).fallback_service(api::routes(Arc::clone(&portal)));
+    let looking = look(&portal);
+    tokio::pin!(looking);
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let (graceful, mut connections) = (GracefulShutdown::new(), JoinSet::new());
     tokio::pin!(stop);
@@ -44,6 +48,7 @@ pub async fn serve(listener: TcpListener, portal: Arc<Portal>, stop: impl Future
         };
         let (slot, accepted) = tokio::select! {
             accepted = accepted => accepted,
+            () = &mut looking => continue,
             () = &mut stop => break,
         };
         let (Ok(slot), Ok((stream, peer))) = (slot, accepted) else {
@@ -71,7 +76,19 @@ pub async fn serve(listener: TcpListener, portal: Arc<Portal>, stop: impl Future
     let _ = tokio::time::timeout(FINISH, graceful.shutdown()).await;
 }
 
-#[expect(clippy::disallowed_methods, reason = "the accept loop is the one loop of this crate that sleeps")]
+/// Looks at what was counted, now and then, for the plots of the last hour.
+async fn look(portal: &Portal) {
+    loop {
+        portal.look().await;
+        sleep(history::EVERY).await;
+    }
+}
+
 async fn pause() {
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    sleep(Duration::from_millis(100)).await;
+}
+
+#[expect(clippy::disallowed_methods, reason = "the accept loop is the one loop of this crate that sleeps")]
+async fn sleep(time: Duration) {
+    tokio::time::sleep(time).await;
 }

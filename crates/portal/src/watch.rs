@@ -1,6 +1,7 @@
 //! What the engine does, counted for monitoring and told to the log.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use delivery::engine::{AttemptReport, Observer, SettledReport};
@@ -12,6 +13,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+
+use crate::history::{History, Step, Totals};
 
 /// The label of what is counted by result.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -67,6 +70,7 @@ pub(crate) struct Metrics {
 pub struct Watch {
     pub(crate) metrics: Arc<Metrics>,
     lanes: Arc<RwLock<HashMap<LaneId, Lane>>>,
+    hour: Arc<(Totals, History)>,
     attempt_seconds: ByLaneSeconds,
     delivery_seconds: ByLaneSeconds,
 }
@@ -133,6 +137,13 @@ impl Watch {
             Unit::Seconds,
             delivery_seconds.clone(),
         );
+        Self::register_gauges(&mut registry, &metrics);
+        metrics.registry = registry;
+        let metrics = Arc::new(metrics);
+        Self { metrics, lanes: Arc::default(), hour: Arc::default(), attempt_seconds, delivery_seconds }
+    }
+
+    fn register_gauges(registry: &mut Registry, metrics: &Metrics) {
         for (name, help, gauge) in [
             ("backlog", "Deliveries that are not settled", &metrics.backlog),
             ("in_flight", "Attempts under way", &metrics.in_flight),
@@ -156,8 +167,6 @@ impl Watch {
         ] {
             registry.register(name, help, gauge.clone());
         }
-        metrics.registry = registry;
-        Self { metrics: Arc::new(metrics), lanes: Arc::default(), attempt_seconds, delivery_seconds }
     }
 
     /// Tells what a lane is called, and the id of its integration, which no other ever has.
@@ -190,8 +199,23 @@ impl Watch {
         self.lanes.read().unwrap_or_else(PoisonError::into_inner).get(&lane).cloned()
     }
 
+    /// Remembers what was counted by now, for the plots.
+    pub(crate) fn look(&self, backlog: u64) {
+        let (totals, history) = &*self.hour;
+        history.look(totals, backlog);
+    }
+
+    /// The last hour.
+    pub(crate) fn steps(&self, backlog: u64) -> Vec<Step> {
+        let (totals, history) = &*self.hour;
+        history.steps(totals, backlog)
+    }
+
     /// Counts what was handed in.
     pub(crate) fn accepted(&self, result: &'static str, count: u64) {
+        if ["accepted", "unmatched", "bypassed"].contains(&result) {
+            self.hour.0.accepted.fetch_add(count, Ordering::Relaxed);
+        }
         self.metrics.accepted.get_or_create(&ByResult { result }).inc_by(count);
     }
 }
@@ -224,6 +248,7 @@ impl Observer for Watch {
         match report.disposition {
             Disposition::Delivered => tracing::debug!(integration, id, number, "delivered"),
             Disposition::Repeat | Disposition::Retry(_) => {
+                self.hour.0.failed.fetch_add(1, Ordering::Relaxed);
                 tracing::info!(
                     integration,
                     id,
@@ -233,6 +258,7 @@ impl Observer for Watch {
                 );
             }
             Disposition::Dead(reason) => {
+                self.hour.0.failed.fetch_add(1, Ordering::Relaxed);
                 tracing::warn!(integration, id, number, outcome = text, %reason, "a delivery is dead");
             }
         }
@@ -240,9 +266,18 @@ impl Observer for Watch {
 
     fn settled(&mut self, report: &SettledReport<'_>) {
         let (integration, outcome) = (self.name_of(report.lane), word(report.settled));
+        let counted = match report.settled {
+            Settled::Delivered => Some(&self.hour.0.delivered),
+            Settled::Dead(_) => Some(&self.hour.0.dead),
+            Settled::Superseded => None,
+        };
+        if let Some(counted) = counted {
+            counted.fetch_add(1, Ordering::Relaxed);
+        }
         match (report.settled, report.claimed) {
             (Settled::Dead(reason), None) => tracing::warn!(integration, %reason, "a delivery is dead"),
             (Settled::Delivered, Some((_, waited))) => {
+                self.hour.0.took(waited);
                 if let Some(lane) = self.lane(report.lane) {
                     lane.delivery_seconds.observe(waited.as_secs_f64());
                 }

@@ -35,6 +35,8 @@ pub struct Sender {
 #[derive(Debug, Default)]
 struct Setup {
     lanes: BTreeMap<String, (LaneId, Integration)>,
+    /// The ids by name; of several that share one, the first.
+    named: BTreeMap<String, String>,
     /// Of integrations that nothing is sent to for now, but whose deliveries wait: what comes for them waits too.
     waiting: BTreeMap<String, LaneId>,
     policies: Vec<Policy>,
@@ -42,7 +44,7 @@ struct Setup {
 
 impl Setup {
     fn find(&self, integration: &str) -> Option<&(LaneId, Integration)> {
-        let named = || self.lanes.values().find(|(_, known)| known.name == integration);
+        let named = || self.lanes.get(self.named.get(integration)?);
         self.lanes.get(integration).or_else(named)
     }
 
@@ -123,7 +125,12 @@ impl Sender {
         let others = self.lanes().await?.into_iter().filter(|record| !lanes.contains_key(&record.name));
         let (waiting, gone): (Vec<_>, Vec<_>) = others.partition(|record| kept.contains(&record.name));
         let waiting = waiting.into_iter().map(|record| (record.name, record.id)).collect();
-        *self.setup.write().unwrap_or_else(PoisonError::into_inner) = Setup { lanes, waiting, policies };
+        let mut named = BTreeMap::new();
+        for (id, (_, integration)) in &lanes {
+            named.entry(integration.name.clone()).or_insert_with(|| id.clone());
+        }
+        *self.setup.write().unwrap_or_else(PoisonError::into_inner) =
+            Setup { lanes, named, waiting, policies };
         for record in gone {
             self.engine.remove_lane(record.id).await;
         }

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use delivery::http::request::request;
+use delivery::message::{Message, MessageId};
 use delivery::target::headers::is_secret;
 use http::Version;
 use payload::Update;
@@ -40,13 +41,20 @@ fn text<S: serde::Serializer>(body: &Bytes, serializer: S) -> Result<S::Ok, S::E
 }
 
 impl Preview {
-    /// The request for `update` at `now`.
+    /// The request for `update` at `now`: of a message of this id, or of one that is new.
     ///
     /// # Errors
     /// If a custom name is that of another member of this update.
-    pub fn of(integration: &Integration, update: &Update, now: SystemTime) -> Result<Self, String> {
+    pub fn of(
+        integration: &Integration,
+        update: &Update,
+        id: Option<&str>,
+        now: SystemTime,
+    ) -> Result<Self, String> {
         let body = integration.field_names.render(update).map_err(|collision| collision.to_string())?;
-        let request = request(&integration.target, &message(update), now, body, Version::HTTP_11);
+        let new = message(update);
+        let message = Message { id: id.map_or_else(|| new.id.clone(), MessageId::from), ..new };
+        let request = request(&integration.target, &message, now, body, Version::HTTP_11);
         let line = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
             let hidden = value.is_sensitive() || is_secret(name);
             let shown =

@@ -113,10 +113,12 @@ const MODULES: &[(&str, &[Arrows])] = &[
         "portal",
         &[
             ("access", &[]),
-            ("watch", &[]),
+            ("history", &[]),
+            ("watch", &["history"]),
             ("portal", &["access", "watch"]),
             ("api", &["access", "portal", "watch"]),
-            ("server", &["access", "api", "portal"]),
+            ("pages", &["access", "api", "history", "portal"]),
+            ("server", &["access", "api", "history", "pages", "portal"]),
         ],
     ),
     (
@@ -130,7 +132,7 @@ const MODULES: &[(&str, &[Arrows])] = &[
             ("target", &["args", "exit", "show"]),
             ("ask", &["exit", "show"]),
             ("key", &["exit"]),
-            ("operate", &["args", "ask", "exit", "key", "show"]),
+            ("operate", &["args", "ask", "exit", "key", "show", "target"]),
             ("store", &["args", "exit", "show"]),
             ("send", &["args", "ask", "exit", "input", "show", "target"]),
             ("receive", &["args", "exit", "show", "target"]),

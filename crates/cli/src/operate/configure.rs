@@ -5,14 +5,17 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use delivery::store::sqlite::archive::Archive;
+use payload::field_names::Change;
 use sender::settings::Guarding;
 use sender::{Policy, Settings, book};
 use serde_json::{Value, json};
 
 use super::{ask, encoded};
 use crate::args::Server;
+use crate::args::configured::{PolicyForm, WebhookForm};
 use crate::ask::Ask;
 use crate::exit::{Failure, NOT_ALL_WELL};
+use crate::target::rules;
 use crate::{key, show};
 
 /// Prints what is kept in a folder; with the secrets if it is said where their key is.
@@ -79,6 +82,81 @@ pub(super) fn import(file: &Path, replace: bool, server: &Server) -> Result<Exit
         told("policy", &policy.name, answer.and_then(crate::ask::Answer::good));
     }
     Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(NOT_ALL_WELL) })
+}
+
+/// Adds one integration, with what was typed.
+pub(super) fn add(name: &str, typed: &WebhookForm, server: &Server) -> Result<ExitCode, Failure> {
+    let (mut names, mut constants) = (serde_json::Map::new(), serde_json::Map::new());
+    for rule in rules(&typed.names)? {
+        match rule.change {
+            Change::Rename(name) => names.insert(rule.path, name.into()),
+            Change::Omit => names.insert(rule.path, false.into()),
+            Change::Add(value) => {
+                constants.insert(rule.path, serde_json::from_str(value.as_str()).unwrap_or_default())
+            }
+        };
+    }
+    let mut form = json!({
+        "name": name,
+        "description": typed.description,
+        "url": typed.url,
+        "skip_ssl_verification": typed.skip_ssl_verification,
+        "headers": typed.headers,
+        "username": typed.username,
+        "allow": typed.allow,
+        "field_names": names,
+        "constants": constants,
+    });
+    if let Some(password) = &typed.password {
+        form["password"] = password.as_str().into();
+    }
+    let (ask, body) = (ask(server)?, form.to_string());
+    let before = if typed.replace { known(&ask)?.remove(name) } else { None };
+    let answer = match before.as_ref().and_then(|one| one["id"].as_str()) {
+        Some(id) => ask.put(&format!("/v1/integrations/{}", encoded(id)), body.as_bytes()),
+        None => ask.post("/v1/integrations", &[], body.as_bytes()),
+    };
+    done(&answer?.good()?, name, server)
+}
+
+/// Adds one policy, with what was typed.
+pub(super) fn add_policy(name: &str, typed: &PolicyForm, server: &Server) -> Result<ExitCode, Failure> {
+    let ask = ask(server)?;
+    let policy = Policy {
+        id: String::new(),
+        name: name.to_owned(),
+        description: typed.description.clone(),
+        disabled: false,
+        alert_types: typed.alert_types.clone(),
+        severities: typed.severities.clone(),
+        algorithms: typed.models.clone(),
+        categories: typed.categories.clone(),
+        track_by: typed.track_by.clone(),
+        integrations: typed.integrations.clone(),
+    };
+    let body = rule(&policy, &known(&ask)?).to_string();
+    let policies = ask.get("/api/v1/rule-engine/rules", &[])?.good()?;
+    let same = policies["data"].as_array().into_iter().flatten().find(|one| one["name"] == name);
+    let answer = match same.and_then(|one| one["id"].as_str()) {
+        Some(id) if typed.replace => {
+            ask.put(&format!("/api/v1/rule-engine/rule/{}", encoded(id)), body.as_bytes())
+        }
+        Some(_) => {
+            let why = format!("error: there is a policy {name:?} already; --replace replaces it");
+            return Err(Failure::wrong_input(why));
+        }
+        None => ask.post("/api/v1/rule-engine/rule", &[], body.as_bytes()),
+    };
+    done(&answer?.good()?, name, server)
+}
+
+fn done(value: &Value, name: &str, server: &Server) -> Result<ExitCode, Failure> {
+    if server.json {
+        show::println(&value.to_string());
+    } else {
+        show::println(&format!("{} is in force", show::printable(name)));
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// A policy in the vendor's words, its integrations by the ids that the server gave them.

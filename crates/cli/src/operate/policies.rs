@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
-use super::{ask, cell, encoded, rows, table};
+use super::{ask, cell, configure, encoded, rows, table};
 use crate::args::Server;
 use crate::args::configured::Policies;
 use crate::ask::Ask;
@@ -17,6 +17,7 @@ const RULE: &str = "/api/v1/rule-engine/rule";
 pub(crate) fn policies(what: &Policies) -> Result<ExitCode, Failure> {
     let (name, server, done) = match what {
         Policies::List(server) => return list(server),
+        Policies::Add { name, form, server } => return configure::add_policy(name, form, server),
         Policies::Enable { name, server } => (name, server, "enabled"),
         Policies::Disable { name, server } => (name, server, "disabled"),
         Policies::Remove { name, server } => (name, server, "removed"),
@@ -26,7 +27,7 @@ pub(crate) fn policies(what: &Policies) -> Result<ExitCode, Failure> {
     let answer = match what {
         Policies::Enable { .. } => ask.put(&format!("{path}/enable"), b""),
         Policies::Disable { .. } => ask.put(&format!("{path}/disable"), b""),
-        Policies::Remove { .. } | Policies::List(_) => ask.delete(&path),
+        Policies::Remove { .. } | Policies::List(_) | Policies::Add { .. } => ask.delete(&path),
     };
     let value = answer?.good()?;
     if server.json {

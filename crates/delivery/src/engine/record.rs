@@ -3,7 +3,7 @@
 use crate::clock::Timestamp;
 use crate::outcome::Attempt;
 use crate::retry::Disposition;
-use crate::store::AttemptRecord;
+use crate::store::{AttemptRecord, Parts};
 
 /// How much of a response is kept, in bytes.
 const EXCERPT: usize = 1024;
@@ -32,5 +32,11 @@ pub(super) fn record(
         status: response.map(|response| response.status.as_u16()),
         took: attempt.timings.total,
         response: excerpt.unwrap_or_default(),
+        parts: Parts {
+            peer: attempt.connection.as_ref().map(|connection| connection.peer.to_string()),
+            connect: attempt.timings.connect,
+            tls: attempt.timings.tls,
+            first_byte: attempt.timings.first_byte,
+        },
     }
 }

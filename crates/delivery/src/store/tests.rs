@@ -179,6 +179,7 @@ fn finish(store: &mut impl Store, lane: LaneId, id: u64, disposal: Disposal, now
         status: Some(400),
         took: Duration::from_millis(3),
         response: "no".to_owned(),
+        parts: Parts::default(),
     });
     let finish = Finish { lane, id: DeliveryId(id), attempts: 1, disposal, attempt, now };
     let finished = store.finish(&finish).unwrap();

@@ -2,8 +2,9 @@
 //!
 //! | request | answer |
 //! |---|---|
-//! | `Origin` names another host or port than `Host`, or is `null` | 403 |
+//! | `Origin` names another host or port than `Host` (or `X-Forwarded-Host`, which no page can send to another origin), or is `null` | 403 |
 //! | `Sec-Fetch-Site` says that another site or port asks | 403, but for going to a page by a link |
+//! | where nobody logs in: a proxy says that it passed the request on | 403: what is open to this machine is not meant for others |
 //! | where nobody logs in: `Host` is no name of this machine | 421: a page was led here under another name (DNS rebinding) |
 
 use std::net::IpAddr;
@@ -15,12 +16,14 @@ use super::{Refused, refused};
 
 /// Whether no page of another origin asks. The scheme may differ: a proxy may speak TLS in front.
 pub(crate) fn of_this_server(headers: &HeaderMap) -> Result<(), Refused> {
-    let elsewhere = refused(StatusCode::FORBIDDEN, "a page of another origin asks");
+    let why = "a page of another origin asks; a proxy in front must pass the Host on as it came, or in X-Forwarded-Host";
+    let elsewhere = refused(StatusCode::FORBIDDEN, why);
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     if let Some(origin) = text(ORIGIN.as_str()) {
         let of = origin.split_once("://").map_or("", |(_, authority)| authority);
-        let host = text(HOST.as_str()).unwrap_or_default();
-        if of.is_empty() || !of.eq_ignore_ascii_case(host) {
+        let hosts = [HOST.as_str(), "x-forwarded-host"];
+        let ours = hosts.into_iter().filter_map(text).any(|host| of.eq_ignore_ascii_case(host));
+        if of.is_empty() || !ours {
             return Err(elsewhere);
         }
     }
@@ -30,6 +33,16 @@ pub(crate) fn of_this_server(headers: &HeaderMap) -> Result<(), Refused> {
         Some(_) if linked => Ok(()),
         Some(_) => Err(elsewhere),
     }
+}
+
+/// Whether nobody passed the request on from elsewhere.
+pub(super) fn past_no_proxy(headers: &HeaderMap) -> Result<(), Refused> {
+    let signs = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"];
+    if !signs.into_iter().any(|sign| headers.contains_key(sign)) {
+        return Ok(());
+    }
+    let why = "a proxy is in front, and nobody has to log in: let somebody log in, or start the server with a token, before others can reach it";
+    Err(refused(StatusCode::FORBIDDEN, why))
 }
 
 /// Whether the request was meant for a name of this machine.

@@ -81,6 +81,9 @@ fn without_a_token_only_this_machine_s_names_are_answered_and_its_own_pages() {
         assert_eq!(judged(&open, &lines).err(), status, "{lines:?}");
     }
     assert_eq!(judged(&open, &[("host", "localhost"), ("authorization", "Bearer x")]), Err(401));
+    for sign in ["forwarded", "x-forwarded-for", "x-real-ip", "via"] {
+        assert_eq!(judged(&open, &[("host", "localhost"), (sign, "1.1 proxy")]), Err(403), "{sign}");
+    }
 }
 
 #[test]
@@ -123,6 +126,13 @@ async fn who_logs_in_is_known_by_a_cookie_and_changes_repeat_a_word() {
     assert!(caller.is_logged_in() && caller.confirms(caller.confirmation().as_bytes()));
     assert!(!caller.confirms(b"") && !caller.confirms(value.as_bytes()));
     assert_eq!(asked("http://other", at(1)).unwrap_err().status, 403);
+    let proxied =
+        [("host", "inner:1"), ("x-forwarded-host", "h:1"), ("cookie", &*cookie), ("origin", "https://h:1")];
+    assert_eq!(judged(&access, &proxied), Ok("ann".to_owned()));
+    assert_eq!(
+        judged(&access, &[("host", "h:1"), ("cookie", &cookie), ("authorization", "Basic dTpw")]),
+        Ok("ann".to_owned())
+    );
     assert_eq!(judged(&access, &[("host", "h:1"), ("cookie", "fusion_webhook_8090=x")]), Err(401));
     access.log_out(&headers(&[("cookie", &cookie)]));
     assert_eq!(asked("http://h:1", at(1)).unwrap_err().status, 401);

@@ -1,6 +1,9 @@
 //! What became of updates, and sending them again.
 
+mod answers;
+
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -13,7 +16,7 @@ use delivery::store::sqlite::archive::{Delivery, State as Wanted, Status};
 use delivery::store::{AttemptRecord, DeliveryId, LaneId, Route, Sequence};
 use http::StatusCode;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::Problem;
 use super::extract::{Path, Query};
@@ -22,6 +25,8 @@ use super::operation::{Operation, get, post};
 use super::status::time;
 use crate::portal::Portal;
 use crate::watch::word;
+
+use answers::{Nowhere, Resent, Row, Rows, Shown, Tried, Unrouted};
 
 /// How many are listed unless asked otherwise, and at most.
 const DEFAULT_LIMIT: usize = 50;
@@ -52,6 +57,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .refuses(&[404, 503]),
         get("/v1/unrouted", "listUnrouted", unrouted)
             .says("Lists updates that went nowhere, and why")
+            .asks::<Place>()
             .gives::<Nowhere>(200, "Updates that went nowhere, newest first.")
             .refuses(&[503]),
     ]
@@ -60,7 +66,7 @@ pub(super) fn operations() -> Vec<Operation> {
 /// What is asked for.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Filter {
+pub(crate) struct Filter {
     /// Those of an integration, by its name or id.
     integration: Option<String>,
     /// Those of an event.
@@ -68,9 +74,15 @@ struct Filter {
     /// Those in this state.
     #[schemars(extend("enum" = ["pending", "delivered", "superseded", "dead"]))]
     state: Option<String>,
+    /// Those of updates of this alert type.
+    #[schemars(extend("enum" = ALERT_TYPES))]
+    alerttype: Option<String>,
     /// Those accepted since then.
     #[schemars(extend("format" = "date-time"))]
     since: Option<String>,
+    /// Those accepted until then.
+    #[schemars(extend("format" = "date-time"))]
+    until: Option<String>,
     /// The `next` of the page before.
     before: Option<u64>,
     /// How many; 50 if it is absent, and 1,000 at most.
@@ -95,100 +107,38 @@ impl JsonSchema for Dead {
     }
 }
 
-/// A delivery: one update on its way to one integration.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Delivery")]
-struct Row {
-    /// What it is known by: an integration and a number.
-    delivery: String,
-    /// The name of the integration.
-    integration: String,
-    /// The id of the event.
-    event: String,
-    /// What its receiver can tell repeats by.
-    webhook_id: String,
-    /// When it was taken in.
-    accepted: String,
-    #[schemars(extend("enum" = ["pending", "delivered", "superseded", "dead", "unreadable"]))]
-    state: &'static str,
-    /// How many attempts there were.
-    attempts: u32,
-    /// When the next attempt is due.
-    next_attempt: Option<String>,
-    /// When it was settled.
-    settled: Option<String>,
-    /// Why it is in its state.
-    reason: Option<String>,
-    /// What came of the last attempt.
-    last_outcome: Option<String>,
+/// Where a list of what went nowhere begins.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Place {
+    /// The `next` of the page before.
+    before: Option<u64>,
+    /// How many; 1,000 if it is absent, and at most.
+    limit: Option<usize>,
 }
 
-/// Deliveries, newest first.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Deliveries")]
-struct Rows {
-    deliveries: Vec<Row>,
-    /// What to ask for before which, if there may be more.
-    next: Option<u64>,
-}
+/// The alert types, as an update spells them.
+const ALERT_TYPES: [&str; 3] = ["start", "ongoing", "end"];
 
-/// One attempt of a delivery.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Attempt")]
-struct Tried {
-    number: u32,
-    /// When it began.
-    at: String,
-    /// What came of it.
-    outcome: String,
-    /// The same in one word.
-    word: String,
-    /// The status of the answer.
-    status: Option<u16>,
-    /// How long it took.
-    milliseconds: f64,
-    /// How the answer's body begins.
-    response: String,
-}
+/// How the body of an accepted update begins, mostly: the sample's order has the type first. No known field stands twice in an
+/// accepted update, so what stands here is the type, and the rest need not be read.
+const FIRST: &[u8] = b"{\"alerttype\":\"";
 
-/// A delivery with its attempts and its body.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "DeliveryShown")]
-struct Shown {
-    #[serde(flatten)]
-    row: Row,
-    history: Vec<Tried>,
-    /// The update as it came.
-    body: String,
-}
-
-/// How many deliveries are sent once more.
-#[derive(Debug, Serialize, JsonSchema)]
-struct Resent {
-    resent: usize,
-}
-
-/// An update that went nowhere.
-#[derive(Debug, Serialize, JsonSchema)]
-struct Unrouted {
-    webhook_id: String,
-    /// The id of the event.
-    event: String,
-    /// When it was taken in.
-    accepted: String,
-    /// Why it went nowhere.
-    reason: &'static str,
-}
-
-/// Updates that went nowhere.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "UnroutedUpdates")]
-struct Nowhere {
-    updates: Vec<Unrouted>,
+/// The alert type of the body of an update: `start`, `ongoing` or `end`; `None` if it has another, or is no update.
+pub(crate) fn alerttype(body: &[u8]) -> Option<&'static str> {
+    let known = |is: &dyn Fn(&str) -> bool| ALERT_TYPES.into_iter().find(|word| is(word));
+    let first = body.strip_prefix(FIRST).and_then(|rest| {
+        known(&|word| rest.strip_prefix(word.as_bytes()).is_some_and(|rest| rest.first() == Some(&b'"')))
+    });
+    first.or_else(|| {
+        let update = payload::Update::parse(Bytes::copy_from_slice(body)).ok()?;
+        let typed = update.alerttype()?;
+        known(&|word| *word == *typed)
+    })
 }
 
 impl Filter {
-    fn wanted(&self, portal: &Portal) -> Result<archive::Wanted, Problem> {
+    pub(crate) fn wanted(&self, portal: &Portal) -> Result<archive::Wanted, Problem> {
         let bad = |why: String| Problem::new(StatusCode::BAD_REQUEST, why);
         let state = match self.state.as_deref() {
             None => None,
@@ -200,13 +150,17 @@ impl Filter {
                 return Err(bad(format!("state {other:?} is none of pending, delivered, superseded, dead")));
             }
         };
-        let since = self.since.as_deref().map(|text| {
+        let time = |name: &str, text: &Option<String>| {
+            let Some(text) = text.as_deref() else { return Ok(None) };
             let read = text.parse::<jiff::Timestamp>().ok();
             // What came before 1970 came before everything here.
             let micros = read.map(|at| u64::try_from(at.as_microsecond()).unwrap_or(0));
-            micros
-                .map(Timestamp::from_micros)
-                .ok_or_else(|| bad(format!("since {text:?} is no time like 2026-01-31T12:00:00Z")))
+            let why = || bad(format!("{name} {text:?} is no time like 2026-01-31T12:00:00Z"));
+            micros.map(Timestamp::from_micros).ok_or_else(why).map(Some)
+        };
+        let label = self.alerttype.as_deref().map(|text| {
+            let known = ALERT_TYPES.into_iter().find(|word| *word == text);
+            known.ok_or_else(|| bad(format!("alerttype {text:?} is none of {}", ALERT_TYPES.join(", "))))
         });
         let lane = self.integration.as_deref().map(|name| ever_known(portal, name)).transpose()?;
         Ok(archive::Wanted {
@@ -214,7 +168,10 @@ impl Filter {
             key: self.event.clone(),
             state,
             before: self.before.map(Sequence),
-            since: since.transpose()?,
+            since: time("since", &self.since)?,
+            until: time("until", &self.until)?,
+            labels: Some(alerttype),
+            label: label.transpose()?,
             limit: self.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT),
         })
     }
@@ -226,11 +183,36 @@ async fn list(
 ) -> Result<Json<Rows>, Problem> {
     let wanted = filter.wanted(&portal)?;
     let page = portal.read(move |archive| archive.deliveries(&wanted)).await?;
-    let deliveries = page.deliveries.iter().map(|delivery| view(&portal, delivery)).collect();
+    let mut names = Names::new(&portal);
+    let deliveries = page.deliveries.iter().map(|delivery| view(&mut names, delivery)).collect();
     Ok(Json(Rows { deliveries, next: page.next.map(|next| next.0) }))
 }
 
-fn view(portal: &Portal, delivery: &Delivery) -> Row {
+/// What the lanes of a list are called: each is looked up once, however many deliveries it has there.
+struct Names<'p> {
+    portal: &'p Portal,
+    known: HashMap<LaneId, (String, String)>,
+}
+
+impl<'p> Names<'p> {
+    fn new(portal: &'p Portal) -> Self {
+        Self { portal, known: HashMap::new() }
+    }
+
+    /// The name of a lane's integration, and what the lane is known by among all that ever were.
+    fn of(&mut self, lane: LaneId) -> &(String, String) {
+        let portal = self.portal;
+        self.known.entry(lane).or_insert_with(|| {
+            let integration = portal.watch.name_of(lane);
+            // Where another integration has the name now, or had it later, the id tells them apart.
+            let named = lane_of(portal, &integration) == Some(lane);
+            let known_by = if named { integration.clone() } else { portal.watch.id_of(lane) };
+            (integration, known_by)
+        })
+    }
+}
+
+fn view(names: &mut Names<'_>, delivery: &Delivery) -> Row {
     let (state, due, settled_at, reason) = match &delivery.status {
         Status::Due(at) => ("pending", Some(time(*at)), None, None),
         Status::Behind => {
@@ -239,14 +221,12 @@ fn view(portal: &Portal, delivery: &Delivery) -> Row {
         Status::Settled(settled, at) => (word(settled), None, Some(time(*at)), Some(settled.to_string())),
         Status::Unreadable(why) => ("unreadable", None, None, Some(why.clone())),
     };
-    let integration = portal.watch.name_of(delivery.lane);
-    // Where another integration has the name now, or had it later, the id tells them apart.
-    let named = lane_of(portal, &integration) == Some(delivery.lane);
-    let known_by = if named { integration.clone() } else { portal.watch.id_of(delivery.lane) };
+    let (integration, known_by) = names.of(delivery.lane);
     Row {
         delivery: format!("{known_by}/{}", delivery.id.0),
-        integration,
+        integration: integration.clone(),
         event: delivery.key.clone(),
+        alerttype: delivery.label,
         webhook_id: delivery.message.clone(),
         accepted: time(delivery.accepted),
         state,
@@ -279,7 +259,11 @@ fn lane_of(portal: &Portal, name: &str) -> Option<LaneId> {
     portal.sender.lane(name).or_else(|| portal.watch.lane_named(name))
 }
 
-async fn detail(portal: &Portal, integration: &str, number: u64) -> Result<archive::Detail, Problem> {
+pub(crate) async fn detail(
+    portal: &Portal,
+    integration: &str,
+    number: u64,
+) -> Result<archive::Detail, Problem> {
     let lane = ever_known(portal, integration)?;
     let found = portal.read(move |archive| archive.delivery(lane, DeliveryId(number))).await?;
     let why = || format!("there is no delivery {integration}/{number}, or none any more");
@@ -291,8 +275,9 @@ async fn show(
     Path((integration, number)): Path<(String, u64)>,
 ) -> Result<Json<Shown>, Problem> {
     let detail = detail(&portal, &integration, number).await?;
+    let alerttype = alerttype(&detail.body);
     Ok(Json(Shown {
-        row: view(&portal, &detail.delivery),
+        row: Row { alerttype, ..view(&mut Names::new(&portal), &detail.delivery) },
         history: detail.attempts.iter().map(attempt).collect(),
         body: String::from_utf8_lossy(&detail.body).into_owned(),
     }))
@@ -320,13 +305,19 @@ async fn resend(
     State(portal): State<Arc<Portal>>,
     Path((integration, number)): Path<(String, u64)>,
 ) -> Result<(StatusCode, Json<Resent>), Problem> {
-    let detail = detail(&portal, &integration, number).await?;
+    send_again(&portal, &integration, number).await?;
+    Ok((StatusCode::ACCEPTED, Json(Resent { resent: 1 })))
+}
+
+/// Sends a settled delivery once more.
+pub(crate) async fn send_again(portal: &Portal, integration: &str, number: u64) -> Result<(), Problem> {
+    let detail = detail(portal, integration, number).await?;
     if detail.delivery.status.state() == Some(Wanted::Pending) {
         let why = "it is not settled yet: it will be sent by itself";
         return Err(Problem::new(StatusCode::CONFLICT, why));
     }
-    if accept(&portal, detail.delivery.lane, again(detail)).await? {
-        return Ok((StatusCode::ACCEPTED, Json(Resent { resent: 1 })));
+    if accept(portal, detail.delivery.lane, again(detail)).await? {
+        return Ok(());
     }
     // One that is gone has nowhere to send to.
     let why = format!("the integration {integration:?} of this delivery is gone");
@@ -342,8 +333,14 @@ async fn resend_dead(
         let why = "state and limit mean nothing here: all that is dead is resent";
         return Err(Problem::new(StatusCode::BAD_REQUEST, why));
     }
+    let resent = send_dead_again(&portal, filter).await?;
+    Ok((StatusCode::ACCEPTED, Json(Resent { resent })))
+}
+
+/// Sends the dead letters that a filter lets through once more, up to a limit; gives how many.
+pub(crate) async fn send_dead_again(portal: &Portal, filter: Filter) -> Result<usize, Problem> {
     let filter = Filter { state: Some("dead".to_owned()), limit: Some(MAX_LIMIT), ..filter };
-    let mut wanted = filter.wanted(&portal)?;
+    let mut wanted = filter.wanted(portal)?;
     let mut resent = 0;
     while resent < MAX_RESEND {
         let asked = wanted.clone();
@@ -353,18 +350,23 @@ async fn resend_dead(
             // What was lost to damage, or to an integration that is gone, cannot be sent again.
             let detail = portal.read(move |archive| archive.delivery(lane, id)).await;
             let Ok(Some(detail)) = detail else { continue };
-            resent += usize::from(accept(&portal, lane, again(detail)).await?);
+            resent += usize::from(accept(portal, lane, again(detail)).await?);
         }
         match page.next {
             Some(next) => wanted.before = Some(next),
             None => break,
         }
     }
-    Ok((StatusCode::ACCEPTED, Json(Resent { resent })))
+    Ok(resent)
 }
 
-async fn unrouted(State(portal): State<Arc<Portal>>) -> Result<Json<Nowhere>, Problem> {
-    let found = portal.read(|archive| archive.unrouted(MAX_LIMIT)).await?;
+async fn unrouted(
+    State(portal): State<Arc<Portal>>,
+    Query(place): Query<Place>,
+) -> Result<Json<Nowhere>, Problem> {
+    let before = place.before.map(Sequence);
+    let limit = place.limit.unwrap_or(MAX_LIMIT).clamp(1, MAX_LIMIT);
+    let (found, next) = portal.read(move |archive| archive.unrouted(before, limit)).await?;
     let view = |unrouted: archive::Unrouted| {
         let why = match unrouted.route {
             Route::Unmatched => "no policy matches, or the integrations of those that do are gone",
@@ -373,5 +375,26 @@ async fn unrouted(State(portal): State<Arc<Portal>>) -> Result<Json<Nowhere>, Pr
         let accepted = time(unrouted.accepted);
         Unrouted { webhook_id: unrouted.message, event: unrouted.key, accepted, reason: why }
     };
-    Ok(Json(Nowhere { updates: found.into_iter().map(view).collect() }))
+    let updates = found.into_iter().map(view).collect();
+    Ok(Json(Nowhere { updates, next: next.map(|next| next.0) }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::alerttype;
+
+    #[test]
+    fn the_alert_type_is_found_wherever_it_stands() {
+        let check = |body: &str, expected| assert_eq!(alerttype(body.as_bytes()), expected, "{body}");
+        check(r#"{"alerttype":"start","id":"1"}"#, Some("start"));
+        check(r#"{"alerttype":"ongoing"}"#, Some("ongoing"));
+        check(r#"{"id":"1","alerttype":"end"}"#, Some("end"));
+        check(r#"{ "id" : "1", "alerttype" : "\u0065nd" }"#, Some("end"));
+        check(r#"{"tags":["{\"alerttype\":\"start\"}"],"alerttype":"end"}"#, Some("end"));
+        check(r#"{"alerttype":"started"}"#, None);
+        check(r#"{"alerttype":7}"#, None);
+        check(r#"{"id":"1"}"#, None);
+        check("start", None);
+        check("", None);
+    }
 }

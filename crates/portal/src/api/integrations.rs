@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -12,6 +12,7 @@ use super::Problem;
 use super::extract::Path;
 use super::operation::{Operation, post};
 use super::tried::{Told, Tried, sample};
+use crate::access::Caller;
 use crate::portal::Portal;
 
 pub(super) fn operations() -> Vec<Operation> {
@@ -19,11 +20,11 @@ pub(super) fn operations() -> Vec<Operation> {
         post("/v1/integrations/{name}/pause", "pauseIntegration", pause)
             .says("Sends nothing more to an integration until it is resumed")
             .gives::<Acted>(200, "It is paused.")
-            .refuses(&[404]),
+            .refuses(&[404, 503]),
         post("/v1/integrations/{name}/resume", "resumeIntegration", resume)
             .says("Sends to an integration again that was paused or disabled")
             .gives::<Acted>(200, "It is open.")
-            .refuses(&[404]),
+            .refuses(&[404, 503]),
         post("/v1/integrations/{name}/test", "testIntegration", test)
             .says("Sends the documentation page's sample to an integration once, past the queue")
             .gives::<Told>(200, "What became of it, also where it did not arrive.")
@@ -41,13 +42,23 @@ struct Acted {
 
 type Shared = State<Arc<Portal>>;
 
-async fn pause(State(portal): Shared, Path(name): Path<String>) -> Result<Json<Acted>, Problem> {
-    portal.sender.engine().pause(known(&portal, &name)?).await;
+async fn pause(
+    State(portal): Shared,
+    Extension(caller): Extension<Caller>,
+    Path(name): Path<String>,
+) -> Result<Json<Acted>, Problem> {
+    known(&portal, &name)?;
+    portal.pause(&name, &caller.who).await?;
     Ok(Json(Acted { integration: name, state: "paused" }))
 }
 
-async fn resume(State(portal): Shared, Path(name): Path<String>) -> Result<Json<Acted>, Problem> {
-    portal.sender.engine().resume(known(&portal, &name)?).await;
+async fn resume(
+    State(portal): Shared,
+    Extension(caller): Extension<Caller>,
+    Path(name): Path<String>,
+) -> Result<Json<Acted>, Problem> {
+    known(&portal, &name)?;
+    portal.resume(&name, &caller.who).await?;
     Ok(Json(Acted { integration: name, state: "open" }))
 }
 

@@ -90,7 +90,7 @@ struct Lane {
 }
 
 /// A time as people read it (RFC 3339), in UTC.
-pub(super) fn time(at: Timestamp) -> String {
+pub(crate) fn time(at: Timestamp) -> String {
     let micros = i64::try_from(at.as_micros()).unwrap_or(i64::MAX);
     jiff::Timestamp::from_microsecond(micros).map_or_else(|_| "never".to_owned(), |at| format!("{at:.3}"))
 }
@@ -109,7 +109,7 @@ async fn status(State(portal): State<Arc<Portal>>) -> Json<Status> {
     })
 }
 
-fn health(portal: &Portal) -> (&'static str, Option<String>) {
+pub(crate) fn health(portal: &Portal) -> (&'static str, Option<String>) {
     match portal.health() {
         _ if portal.is_draining() => ("draining", None),
         Health::Well => ("ready", None),

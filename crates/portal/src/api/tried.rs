@@ -137,7 +137,7 @@ async fn preview(
     asked: Result<Json<Asked>, JsonRejection>,
 ) -> Result<Json<Previewed>, Problem> {
     let (integration, update) = asked?.0.checked(&portal)?;
-    let preview = Preview::of(&integration, &update, portal.clock.wall());
+    let preview = Preview::of(&integration, &update, None, portal.clock.wall());
     let preview = preview.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error))?;
     let odd = payload::check(&update, &integration.field_names);
     Ok(Json(Previewed { request: preview, findings: odd.iter().map(ToString::to_string).collect() }))
@@ -153,19 +153,19 @@ async fn test(
 }
 
 /// The documentation page's sample.
-pub(super) fn sample() -> Result<Update, String> {
+pub(crate) fn sample() -> Result<Update, String> {
     Update::parse(payload::SAMPLE).map_err(|error| error.to_string())
 }
 
 /// One attempt, past the queue.
-pub(super) struct Tried {
+pub(crate) struct Tried {
     integration: String,
     webhook_id: String,
-    pub(super) attempt: Attempt,
+    pub(crate) attempt: Attempt,
 }
 
 impl Tried {
-    pub(super) async fn of(portal: &Portal, integration: &Integration, update: &Update) -> Self {
+    pub(crate) async fn of(portal: &Portal, integration: &Integration, update: &Update) -> Self {
         let message = test_message(update);
         let mut attempt = portal.client.attempt(&integration.target, &message).await;
         if attempt.outcome == Outcome::Unsent {
@@ -175,7 +175,7 @@ impl Tried {
         Self { integration: integration.name.clone(), webhook_id: message.id.as_str().to_owned(), attempt }
     }
 
-    pub(super) fn delivered(&self) -> bool {
+    pub(crate) fn delivered(&self) -> bool {
         matches!(&self.attempt.outcome, Outcome::Answered(answer) if answer.status.is_success())
     }
 

@@ -22,7 +22,7 @@ const MAX_DISCARDED: usize = 64 * 1024 * 1024;
 const DISCARD: Duration = Duration::from_secs(5);
 
 /// Reads on what the routes left, before the answer goes out.
-pub(super) async fn discard(request: Request, next: Next) -> Response {
+pub(crate) async fn discard(request: Request, next: Next) -> Response {
     let (head, body) = request.into_parts();
     // Who waits for a word before sending the body has sent none yet, and need not (RFC 9110, section 10.1.1).
     let waits = head.headers.contains_key(EXPECT);

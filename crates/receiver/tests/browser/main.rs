@@ -3,17 +3,20 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[expect(dead_code, reason = "two programs share it, and neither uses all of it")]
+mod browser;
 mod harness;
 
 use receiver::{MockReceiver, Rule};
 use serde_json::json;
 
-use harness::{Browser, Look, body, inspected, life, send, update};
+use browser::{Browser, Look};
+use harness::{body, inspected, life, send, update};
 
 /// Runs a test with a browser, if there is one.
 macro_rules! with_browser {
     ($look:expr, $receiver:expr) => {
-        match Browser::open($look, &$receiver).await {
+        match Browser::open($look, &$receiver.inspector_url().unwrap()).await {
             Some(browser) => browser,
             None => return,
         }

@@ -3,6 +3,9 @@
 //! The calls block; whoever is asynchronous makes them on a thread for that. Every row is verified; a broken one is shown as
 //! such, in its place.
 
+mod edge;
+mod lanes;
+mod search;
 mod view;
 
 use std::path::{Path, PathBuf};
@@ -13,19 +16,19 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use super::attempts::ATTEMPT;
 use super::documents::DOCUMENT;
 use super::queries::one;
-use super::rows::{
-    Broken, LANE, LaneRow, MESSAGE, MessageRow, PENDING, Pending, SETTLED, SettledRow, int, key_hash,
-};
+use super::rows::{Broken, LANE, LaneRow, MESSAGE, MessageRow, PENDING, Pending, SETTLED, SettledRow, int};
 use crate::clock::Timestamp;
-use crate::store::{AttemptRecord, DeliveryId, Document, LaneId, LaneState, Sequence};
+use crate::store::{AttemptRecord, DeliveryId, Document, LaneId, LaneState, Parts, Sequence};
 
-pub use view::{Delivery, Detail, Page, State, Status, Unrouted, Wanted};
+pub use view::{Delivery, Detail, Labels, Page, State, Status, Unrouted, Wanted};
 
-/// How many messages one call looks at, at most, while it looks for those that are wanted.
-pub const MAX_SCAN: usize = 10_000;
+pub use search::MAX_WORK;
 
 /// How many idle connections are kept.
 const MAX_IDLE: usize = 4;
+
+/// How many statements a connection keeps prepared: more than there are here.
+const STATEMENTS: usize = 64;
 
 /// Why a look failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +69,7 @@ impl Archive {
                 let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
                 let made = Connection::open_with_flags(&self.database, flags)?;
                 made.busy_timeout(std::time::Duration::from_secs(2))?;
+                made.set_prepared_statement_cache_capacity(STATEMENTS);
                 made
             }
         };
@@ -105,8 +109,9 @@ impl Archive {
         limit: usize,
     ) -> Result<Vec<Document>, ReadError> {
         self.read(|connection| {
+            // Every blob comes after every text, so that this is one range of the key, with an id and without.
             let sql = format!(
-                "SELECT {DOCUMENT} FROM document WHERE kind = ?1 AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT ?3"
+                "SELECT {DOCUMENT} FROM document WHERE kind = ?1 AND id < coalesce(?2, x'') ORDER BY id DESC LIMIT ?3"
             );
             let mut select = connection.prepare_cached(&sql)?;
             let rows = select.query_map(params![kind, before, int(limit as u64)], super::documents::read)?;
@@ -114,44 +119,12 @@ impl Archive {
         })
     }
 
-    /// Deliveries, newest message first.
+    /// Deliveries, newest message first. One call does [`MAX_WORK`] at most; whoever wants more goes on at the page's `next`.
     ///
     /// # Errors
     /// If the file cannot be read.
     pub fn deliveries(&self, wanted: &Wanted) -> Result<Page, ReadError> {
-        self.read(|connection| {
-            let mut page = Page::default();
-            let mut before = wanted.before.map_or(i64::MAX, |before| int(before.0));
-            for _ in 0..MAX_SCAN.div_ceil(CHUNK) {
-                let messages = messages(connection, wanted, before)?;
-                let whole = messages.len() == CHUNK;
-                for (seq, message) in messages {
-                    before = seq;
-                    let Ok(message) = message else { continue };
-                    if wanted.since.is_some_and(|since| message.accepted < since) {
-                        return Ok(page);
-                    }
-                    for (lane, n) in &message.fanout {
-                        if wanted.lane.is_some_and(|wanted| wanted != *lane) {
-                            continue;
-                        }
-                        let delivery = delivery(connection, &message, *lane, *n)?;
-                        if wanted.state.is_none() || wanted.state == delivery.status.state() {
-                            page.deliveries.push(delivery);
-                        }
-                    }
-                    if page.deliveries.len() >= wanted.limit {
-                        page.next = Some(Sequence(seq.cast_unsigned()));
-                        return Ok(page);
-                    }
-                }
-                if !whole {
-                    return Ok(page);
-                }
-            }
-            page.next = Some(Sequence(before.cast_unsigned()));
-            Ok(page)
-        })
+        self.read(|connection| Ok(search::deliveries(connection, wanted, MAX_WORK)?))
     }
 
     /// One delivery with its attempts and its body; `None` if there is none, or none any more.
@@ -166,12 +139,10 @@ impl Archive {
             let seq =
                 connection.prepare_cached(seq)?.query_row(place, |row| row.get::<_, i64>(0)).optional()?;
             let Some(seq) = seq else { return Ok(None) };
-            let mut select =
-                connection.prepare_cached(&format!("SELECT {MESSAGE} FROM message WHERE seq = ?1"))?;
-            let message = one(select.query_row([seq], MessageRow::read), || format!("message {seq}"))?;
+            let message = message(connection, seq)?;
             let Some(message) = message.transpose()? else { return Ok(None) };
             Ok(Some(Detail {
-                delivery: delivery(connection, &message, lane, id)?,
+                delivery: delivery(connection, &message, (lane, id), None)?,
                 attempts: attempts(connection, lane, id)?,
                 supersedable: message.supersedable,
                 body: message.body,
@@ -179,27 +150,16 @@ impl Archive {
         })
     }
 
-    /// Messages that went nowhere, newest first.
+    /// Messages that went nowhere, newest first, and where to go on, if there may be more. One call does [`MAX_WORK`] at most.
     ///
     /// # Errors
     /// If the file cannot be read.
-    pub fn unrouted(&self, limit: usize) -> Result<Vec<Unrouted>, ReadError> {
-        self.read(|connection| {
-            let sql = format!(
-                "SELECT {MESSAGE} FROM (SELECT * FROM message ORDER BY seq DESC LIMIT {MAX_SCAN}) WHERE route <> 0 LIMIT ?1"
-            );
-            let mut select = connection.prepare_cached(&sql)?;
-            let rows = select.query_map([int(limit as u64)], MessageRow::read)?;
-            let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-            let unrouted = |row: MessageRow| Unrouted {
-                sequence: Sequence(row.seq.cast_unsigned()),
-                message: row.id,
-                key: row.key,
-                accepted: row.accepted,
-                route: row.route,
-            };
-            Ok(rows.into_iter().flatten().map(unrouted).collect())
-        })
+    pub fn unrouted(
+        &self,
+        before: Option<Sequence>,
+        limit: usize,
+    ) -> Result<(Vec<Unrouted>, Option<Sequence>), ReadError> {
+        self.read(|connection| Ok(search::unrouted(connection, before, limit, MAX_WORK)?))
     }
 
     /// How many keys of a lane are blocked: their oldest delivery waits for its next attempt. The index alone is read, and of
@@ -217,47 +177,17 @@ impl Archive {
     }
 }
 
-/// How many messages are read at once.
-const CHUNK: usize = 256;
-
-/// Messages before one, newest first.
-fn messages(
-    connection: &Connection,
-    wanted: &Wanted,
-    before: i64,
-) -> rusqlite::Result<Vec<(i64, Result<MessageRow, Broken>)>> {
-    let chunk = int(CHUNK as u64);
-    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, MessageRow::read(row)?));
-    match (&wanted.key, wanted.state) {
-        (Some(key), _) => {
-            let sql = format!(
-                "SELECT {MESSAGE} FROM message WHERE keyh = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT ?3"
-            );
-            let mut select = connection.prepare_cached(&sql)?;
-            select.query_map(params![key_hash(key), before, chunk], read)?.collect()
-        }
-        (None, Some(State::Dead)) => {
-            let sql = format!(
-                "SELECT {MESSAGE} FROM message WHERE seq IN
-                 (SELECT DISTINCT seq FROM settled WHERE result >= 2 AND seq < ?1 ORDER BY seq DESC LIMIT ?2)
-                 ORDER BY seq DESC"
-            );
-            let mut select = connection.prepare_cached(&sql)?;
-            select.query_map(params![before, chunk], read)?.collect()
-        }
-        (None, _) => {
-            let sql = format!("SELECT {MESSAGE} FROM message WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2");
-            let mut select = connection.prepare_cached(&sql)?;
-            select.query_map(params![before, chunk], read)?.collect()
-        }
-    }
+fn message(connection: &Connection, seq: i64) -> rusqlite::Result<Option<Result<MessageRow, Broken>>> {
+    let mut select = connection.prepare_cached(&format!("SELECT {MESSAGE} FROM message WHERE seq = ?1"))?;
+    one(select.query_row([seq], MessageRow::read), || format!("message {seq}"))
 }
 
+/// How a delivery of a message is.
 fn delivery(
     connection: &Connection,
     message: &MessageRow,
-    lane: LaneId,
-    id: DeliveryId,
+    (lane, id): (LaneId, DeliveryId),
+    label: Option<&'static str>,
 ) -> rusqlite::Result<Delivery> {
     let place = params![int(lane.0), int(id.0)];
     let mut select =
@@ -273,7 +203,12 @@ fn delivery(
         (Some(Err(broken)), _) | (None, Some(Err(broken))) => (0, Status::Unreadable(broken.0)),
         (None, None) => (0, Status::Unreadable("it has no record".to_owned())),
     };
-    let last = self::attempts(connection, lane, id)?.pop();
+    // What was tried for days has hundreds of attempts: a list reads one of each.
+    let mut select = connection.prepare_cached(&format!(
+        "SELECT {ATTEMPT} FROM attempt WHERE lane = ?1 AND n = ?2 ORDER BY number DESC, at DESC LIMIT 1"
+    ))?;
+    let last = one(select.query_row(place, super::attempts::read), || "an attempt".to_owned())?;
+    let last = last.map(|attempt| attempt.unwrap_or_else(damaged));
     Ok(Delivery {
         lane,
         id,
@@ -281,6 +216,7 @@ fn delivery(
         message: message.id.clone(),
         key: message.key.clone(),
         accepted: message.accepted,
+        label,
         attempts,
         status,
         last,
@@ -306,5 +242,9 @@ fn damaged(Broken(what): Broken) -> AttemptRecord {
         status: None,
         took: std::time::Duration::ZERO,
         response: String::new(),
+        parts: Parts::default(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,8 @@ use super::{Held, OpenError, SqliteStore};
 use crate::store::{Fault, LaneId};
 
 /// The scripts that lead from each format to the next. A file of format N has had the first N of them.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("documents.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("schema.sql"), include_str!("documents.sql"), include_str!("parts.sql")];
 
 /// Marks the file as ours ("FWst").
 const APPLICATION_ID: i64 = 0x4657_7374;

@@ -68,7 +68,7 @@ fn a_newer_format_is_refused() {
     connection.execute_batch("PRAGMA user_version = 9").unwrap();
     drop(connection);
     let refused = SqliteStore::open(folder.path(), Retention::default()).unwrap_err().to_string();
-    assert!(refused.contains("has format 9, and this version knows formats up to 2"), "{refused}");
+    assert!(refused.contains("has format 9, and this version knows formats up to 3"), "{refused}");
 }
 
 #[test]
@@ -78,8 +78,10 @@ fn a_file_of_each_format_that_ever_was_is_opened() {
     const FORMATS: &[&[u8]] = &[
         include_bytes!("../../../tests/data/format-1.sqlite"),
         include_bytes!("../../../tests/data/format-2.sqlite"),
+        include_bytes!("../../../tests/data/format-3.sqlite"),
     ];
-    for (format, documents) in FORMATS.iter().zip([0, 1]) {
+    for (format, (documents, peer)) in FORMATS.iter().zip([(0, None), (1, None), (1, Some("127.0.0.1:9119"))])
+    {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("store.sqlite"), format).unwrap();
         let mut store = open(folder.path());
@@ -87,6 +89,9 @@ fn a_file_of_each_format_that_ever_was_is_opened() {
         assert_eq!(lane.backlog, 1);
         assert_eq!(store.documents("integration").unwrap().found.len(), documents);
         assert_eq!(store.newest().unwrap(), lane.oldest);
+        let looked = Archive::new(folder.path()).delivery(lane.id, DeliveryId(1)).unwrap().unwrap();
+        assert_eq!((looked.attempts[0].number, looked.attempts[0].parts.peer.as_deref()), (1, peer));
+        assert_eq!(looked.attempts[0].parts.first_byte.is_some(), peer.is_some());
         let far = Timestamp::from_micros(u64::MAX / 4);
         let wanted = Wanted { lane: lane.id, limit: 9, epoch: 0, bytes: u64::MAX };
         let offers = store.claim(wanted, far).unwrap().offers;

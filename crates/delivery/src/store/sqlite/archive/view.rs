@@ -3,6 +3,9 @@
 use crate::clock::Timestamp;
 use crate::store::{AttemptRecord, DeliveryId, LaneId, Route, Sequence, Settled};
 
+/// Says how a body is labelled, for whoever knows what bodies are.
+pub type Labels = fn(&[u8]) -> Option<&'static str>;
+
 /// What deliveries are wanted.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
@@ -16,7 +19,13 @@ pub struct Wanted {
     pub before: Option<Sequence>,
     /// Accepted then or later.
     pub since: Option<Timestamp>,
-    /// At most so many; the last message may bring a few more.
+    /// Accepted before then.
+    pub until: Option<Timestamp>,
+    /// How a body is labelled; it is asked for each message that is looked at.
+    pub labels: Option<Labels>,
+    /// Of messages whose body has this label only; none without `labels`.
+    pub label: Option<&'static str>,
+    /// At most so many, and one at least; the last message may bring a few more.
     pub limit: usize,
 }
 
@@ -36,7 +45,7 @@ pub enum State {
 /// Deliveries, newest first.
 #[derive(Clone, Debug, Default)]
 pub struct Page {
-    /// Them.
+    /// Them. They may be fewer than were asked for, or none, although there are more: a call looks at so much only.
     pub deliveries: Vec<Delivery>,
     /// Where to go on, if there may be more.
     pub next: Option<Sequence>,
@@ -57,6 +66,8 @@ pub struct Delivery {
     pub key: String,
     /// When it was accepted.
     pub accepted: Timestamp,
+    /// How its body is labelled.
+    pub label: Option<&'static str>,
     /// Attempts so far.
     pub attempts: u32,
     /// How it is.
@@ -84,10 +95,20 @@ impl Status {
     pub const fn state(&self) -> Option<State> {
         match self {
             Self::Due(_) | Self::Behind => Some(State::Pending),
-            Self::Settled(Settled::Delivered, _) => Some(State::Delivered),
-            Self::Settled(Settled::Superseded, _) => Some(State::Superseded),
-            Self::Settled(Settled::Dead(_), _) => Some(State::Dead),
+            Self::Settled(settled, _) => Some(State::of(settled)),
             Self::Unreadable(_) => None,
+        }
+    }
+}
+
+impl State {
+    /// The state that an end is.
+    #[must_use]
+    pub const fn of(settled: &Settled) -> Self {
+        match settled {
+            Settled::Delivered => Self::Delivered,
+            Settled::Superseded => Self::Superseded,
+            Settled::Dead(_) => Self::Dead,
         }
     }
 }

@@ -1,0 +1,190 @@
+//! Logging in and out, and the set-up of the first person who can.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use http::header::{ORIGIN, SET_COOKIE};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use maud::{Markup, html};
+use secrecy::SecretString;
+
+use super::layout::{address, bare, mistakes, query};
+use super::{Failed, Fields, Posted, Shared};
+use crate::access::{Denied, MIN_PASSWORD, Peer, origin};
+use crate::portal::Portal;
+
+/// Where somebody who is not let in is sent to; `wanted` is where they wanted to go.
+pub(super) fn way_in(portal: &Portal, wanted: Option<&Uri>) -> String {
+    if portal.access.wants_set_up() {
+        return "/setup".to_owned();
+    }
+    let to = wanted.and_then(Uri::path_and_query).map_or("/", |path| path.as_str());
+    address("/login", &[("to", if to == "/" { "" } else { to })])
+}
+
+/// Where to go after the log-in: on this server, whatever the address says.
+fn local(to: &str) -> &str {
+    let stays = to.starts_with('/') && !to.starts_with("//") && !to.contains(['\\', '\r', '\n']);
+    if stays { to } else { "/" }
+}
+
+fn form(to: &str, done: &str, name: &str, wrong: Option<&str>) -> Markup {
+    bare(
+        "Log in",
+        &html! {
+            main.narrow {
+                h1 { "Log in" }
+                @if done == "setup" { p.done role="status" { "You can log in now." } }
+                form.stack method="post" action="/login" {
+                    input type="hidden" name="to" value=(local(to));
+                    label for="name" { "Name" }
+                    input #name name="name" value=(name) autocomplete="username" required autofocus;
+                    label for="password" { "Password" }
+                    input #password name="password" type="password" autocomplete="current-password" required;
+                    @if let Some(wrong) = wrong { p.wrong role="alert" { (wrong) } }
+                    button.primary type="submit" { "Log in" }
+                }
+                p.faint {
+                    "Nobody knows the password any more? Whoever has the server's token gives another one: "
+                    code { "fusion-webhook people password NAME" }
+                }
+            }
+        },
+    )
+}
+
+pub(super) async fn ask(State(portal): Shared, headers: HeaderMap, uri: Uri) -> Response {
+    if portal.access.judge(&headers, portal.clock.now()).is_ok() {
+        return Redirect::to("/").into_response();
+    }
+    if portal.access.wants_set_up() {
+        return Redirect::to("/setup").into_response();
+    }
+    let query = query(&uri);
+    form(query.text("to"), query.text("done"), "", None).into_response()
+}
+
+pub(super) async fn log_in(
+    State(portal): Shared,
+    peer: Option<Extension<Peer>>,
+    request: Request,
+) -> Result<Response, Failed> {
+    let from = from(peer);
+    let (fields, headers) = told(&portal, request).await?;
+    let name = fields.text("name").trim();
+    let password = SecretString::from(fields.text("password"));
+    match portal.access.log_in((name, password), from, portal.clock.now()).await {
+        Ok(value) => {
+            tracing::info!(who = name, "logged in");
+            // The browser itself says whether it speaks TLS with whatever stands in front of this server.
+            let secure = headers.get(ORIGIN).is_some_and(|origin| origin.as_bytes().starts_with(b"https://"));
+            let cookie = format!(
+                "{}={value}; Path=/; HttpOnly; SameSite=Strict{}",
+                portal.access.cookie_name(),
+                if secure { "; Secure" } else { "" }
+            );
+            let mut response = Redirect::to(local(fields.text("to"))).into_response();
+            response.headers_mut().insert(SET_COOKIE, cookie_value(&cookie));
+            Ok(response)
+        }
+        Err(denied) => {
+            tracing::warn!(from = %from, why = %denied, "a log-in was refused");
+            let status = status(&denied);
+            Ok((status, form(fields.text("to"), "", name, Some(&denied.to_string()))).into_response())
+        }
+    }
+}
+
+fn status(denied: &Denied) -> StatusCode {
+    match denied {
+        Denied::Wrong | Denied::WrongSetUp => StatusCode::FORBIDDEN,
+        Denied::Later(_) => StatusCode::TOO_MANY_REQUESTS,
+        Denied::Invalid(_) | Denied::Unknown(..) | Denied::Last(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        Denied::NoRandomness | Denied::NotKept(_) => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// A cookie of characters that we chose ourselves.
+fn cookie_value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+fn from(peer: Option<Extension<Peer>>) -> IpAddr {
+    peer.map_or(IpAddr::from([0, 0, 0, 0]), |Extension(peer)| peer.0)
+}
+
+/// What was filled in by somebody who is not let in yet, on a page of this server.
+async fn told(portal: &Arc<Portal>, request: Request) -> Result<(Fields, HeaderMap), Failed> {
+    let headers = request.headers().clone();
+    origin::of_this_server(&headers).map_err(|refused| Failed::new(refused.status, refused.why))?;
+    Ok((Fields::of(request, portal).await?, headers))
+}
+
+pub(super) async fn log_out(State(portal): Shared, headers: HeaderMap, _posted: Posted) -> Response {
+    portal.access.log_out(&headers);
+    let cookie = format!("{}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0", portal.access.cookie_name());
+    let mut response = Redirect::to("/login").into_response();
+    response.headers_mut().insert(SET_COOKIE, cookie_value(&cookie));
+    response
+}
+
+fn set_up_form(name: &str, wrong: &[String]) -> Markup {
+    bare(
+        "Set up",
+        &html! {
+            main.narrow {
+                h1 { "Set up" }
+                p {
+                    "Nobody can log in here yet. Give the set-up token that the server printed when it started (or the "
+                    "server's token, if it was started with one), and the name and password of the first person who can."
+                }
+                form.stack method="post" action="/setup" {
+                    label for="token" { "Set-up token" }
+                    input #token name="token" type="password" autocomplete="off" required autofocus;
+                    (mistakes("token", wrong))
+                    label for="name" { "Name" }
+                    input #name name="name" value=(name) autocomplete="username" required;
+                    (mistakes("name", wrong))
+                    label for="password" { "Password" }
+                    input #password name="password" type="password" autocomplete="new-password" required minlength=(MIN_PASSWORD);
+                    p.hint { "At least " (MIN_PASSWORD) " characters." }
+                    (mistakes("password", wrong))
+                    button.primary type="submit" { "Set up" }
+                }
+            }
+        },
+    )
+}
+
+pub(super) async fn ask_set_up(State(portal): Shared) -> Response {
+    if !portal.access.wants_set_up() {
+        return Redirect::to("/login").into_response();
+    }
+    set_up_form("", &[]).into_response()
+}
+
+pub(super) async fn set_up(
+    State(portal): Shared,
+    peer: Option<Extension<Peer>>,
+    request: Request,
+) -> Result<Response, Failed> {
+    let from = from(peer);
+    let (fields, _) = told(&portal, request).await?;
+    let name = fields.text("name").trim();
+    let password = SecretString::from(fields.text("password"));
+    let now = portal.clock.now();
+    let done =
+        portal.access.set_up(fields.text("token").trim(), (name, password), &portal.book, (from, now)).await;
+    let denied = match done {
+        Ok(()) => return Ok(Redirect::to("/login?done=setup").into_response()),
+        Err(denied) => denied,
+    };
+    let wrong = match &denied {
+        Denied::Invalid(mistakes) => mistakes.clone(),
+        other => vec![format!("token: {other}")],
+    };
+    Ok((status(&denied), set_up_form(name, &wrong)).into_response())
+}
