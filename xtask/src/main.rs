@@ -9,6 +9,7 @@ mod fuzz;
 mod readme;
 mod rig;
 mod run;
+mod schemathesis;
 mod tidy;
 mod trials;
 
@@ -25,6 +26,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   outage [--seconds N]             a receiver away under load: how soon what waited has arrived
   backlog [--updates N]            a large backlog: memory, and time to the first delivery after a kill
   isolation [--integrations N] [--pairs N]   what broken integrations change for the others
+  schemathesis [--seconds N] [--seed N]      the server's API against its OpenAPI document, alone in a network namespace
   readme [--write] plays the README's commands, and compares or writes what they print
   fuzz [SECONDS]   every fuzz target for so long (default 10); wants cargo-fuzz
   bench [--quick]  benches against serde_json and others, with their ratios
@@ -53,6 +55,9 @@ fn main() -> ExitCode {
         ["simulate"] => simulate("10000", "1"),
         ["simulate", seeds] => simulate(seeds, "1"),
         ["simulate", seeds, first] => simulate(seeds, first),
+        ["schemathesis-alone", seconds, seed] => schemathesis::alone(seconds, seed),
+        ["schemathesis", rest @ ..] => numbers(rest, &[("--seconds", 60), ("--seed", 1)])
+            .and_then(|numbers| schemathesis::schemathesis(numbers[0], numbers[1])),
         ["readme"] => readme::readme(readme::Mode::Check),
         ["readme", "--write"] => readme::readme(readme::Mode::Write),
         ["fuzz"] => fuzz::fuzz(10),

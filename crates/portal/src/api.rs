@@ -1,86 +1,91 @@
-//! The routes.
+//! The routes: a list of operations, from which the router and the document that describes them are both made.
 //!
-//! | route | does |
-//! |---|---|
-//! | `POST /v1/updates` | takes updates in |
-//! | `GET /v1/status` | says how the server, its store and its integrations are |
-//! | `GET`, `POST /v1/integrations`, `GET`, `PUT`, `DELETE /v1/integrations/{id}` | what is configured of integrations |
-//! | `POST /v1/integrations/{name}/pause`, `resume`, `test` | acts on an integration |
-//! | `POST /v1/preview`, `/v1/test` | shows what a form would send, sends it once |
-//! | `GET /v1/deliveries`, `GET /v1/deliveries/{integration}/{number}` | lists deliveries, shows one |
-//! | `POST /v1/deliveries/{integration}/{number}/resend`, `POST /v1/dead/resend` | sends again |
-//! | `GET /v1/unrouted` | lists what went nowhere |
-//! | `GET /v1/audit` | lists who changed what |
-//! | `GET`, `POST /v1/people`, `PUT`, `DELETE /v1/people/{name}` | who can log in |
-//! | `GET`, `POST /v1/tokens`, `DELETE /v1/tokens/{id}` | tokens for programs |
-//! | `/api/v1/…` | the vendor's own routes (`api/vendor.rs`) |
-//! | `GET /healthz`, `/readyz`, `/metrics` | is asked by machines; the first two by anyone |
+//! `GET /v1/openapi.json` says what there is. Each group of routes is a module: [`updates`] takes in, [`deliveries`] shows what
+//! became of it, [`configured`], [`integrations`] and [`tried`] are for integrations, [`access`] for who may ask, [`status`] for
+//! monitoring, and [`vendor`] is the vendor's own API.
 
 mod access;
 mod configured;
 pub(crate) mod deliveries;
+mod extract;
 mod integrations;
+mod openapi;
+mod operation;
 pub(crate) mod status;
 pub(crate) mod tried;
 pub(crate) mod unread;
 mod updates;
 mod vendor;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::Router;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post, put};
 use delivery::tasks::outlive;
-use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, StatusCode, Uri};
+use schemars::JsonSchema;
 use sender::book;
-use serde_json::json;
+use serde::Serialize;
 
 use crate::access::{Caller, Refused};
-use crate::portal::{MAX_BODY, Portal};
+use crate::portal::Portal;
+
+use operation::{JSON, Operation, get};
 
 /// How long a body that configures something may be, in bytes.
 const MAX_FORM: usize = 1024 * 1024;
 
+/// All that can be asked, by groups.
+fn operations() -> Vec<Operation> {
+    let mut configured = configured::operations();
+    configured.extend(integrations::operations());
+    configured.extend(tried::operations());
+    let mut server = status::operations();
+    server.extend([configured::audited(), described()]);
+    let groups = [
+        ("updates", updates::operations()),
+        ("deliveries", deliveries::operations()),
+        ("integrations", configured),
+        ("access", access::operations()),
+        ("server", server),
+        ("vendor: response integrations", vendor::integrations_operations()),
+        ("vendor: response policies", vendor::policies_operations()),
+    ];
+    let tagged = |(tag, group): (_, Vec<Operation>)| group.into_iter().map(move |one| one.tagged(tag));
+    groups.into_iter().flat_map(tagged).collect()
+}
+
+fn described() -> Operation {
+    get("/v1/openapi.json", "describe", describe)
+        .says("Describes the API: this document")
+        .open()
+        .gives::<serde_json::Map<String, serde_json::Value>>(200, "The document (OpenAPI 3.1).")
+}
+
+async fn describe() -> Response {
+    static DOCUMENT: LazyLock<String> = LazyLock::new(|| openapi::document(&operations()).to_string());
+    ([(CONTENT_TYPE, JSON)], DOCUMENT.as_str()).into_response()
+}
+
 /// All routes of a portal.
 pub fn routes(portal: Arc<Portal>) -> Router {
-    let guarded = Router::new()
-        .route("/v1/integrations", get(configured::list).post(configured::add))
-        .route(
-            "/v1/integrations/{id}",
-            get(configured::show).put(configured::replace).delete(configured::remove),
-        )
-        .route("/v1/preview", post(tried::preview))
-        .route("/v1/people", get(access::people).post(access::add_person))
-        .route("/v1/people/{name}", put(access::change_password).delete(access::remove_person))
-        .route("/v1/tokens", get(access::tokens).post(access::add_token))
-        .route("/v1/tokens/{id}", delete(access::remove_token))
-        .route("/v1/test", post(tried::test))
-        .merge(vendor::routes())
+    let route = |router: Router<_>, one: Operation| router.route(one.path, one.handler);
+    let (open, guarded): (Vec<_>, Vec<_>) = operations().into_iter().partition(|one| one.open);
+    let guarded = guarded
+        .into_iter()
+        .fold(Router::new(), route)
         .layer(DefaultBodyLimit::max(MAX_FORM))
-        .route("/v1/updates", post(updates::accept))
-        .route("/v1/status", get(status::status))
-        .route("/v1/integrations/{id}/{act}", post(integrations::act))
-        .route("/v1/audit", get(configured::audit))
-        .route("/v1/deliveries", get(deliveries::list))
-        .route("/v1/deliveries/{integration}/{number}", get(deliveries::show))
-        .route("/v1/deliveries/{integration}/{number}/resend", post(deliveries::resend))
-        .route("/v1/dead/resend", post(deliveries::resend_dead))
-        .route("/v1/unrouted", get(deliveries::unrouted))
-        .route("/metrics", get(status::metrics))
         .route_layer(from_fn_with_state(Arc::clone(&portal), admit));
-    guarded
-        .route("/healthz", get(|| async { "alive\n" }))
-        .route("/readyz", get(status::ready))
+    open.into_iter()
+        .fold(guarded, route)
         .fallback(|uri: Uri| async move { refuse(&uri, StatusCode::NOT_FOUND, "there is no such route") })
         .method_not_allowed_fallback(|uri: Uri| async move {
             refuse(&uri, StatusCode::METHOD_NOT_ALLOWED, "this route has another method")
         })
-        .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn(unread::discard))
         .with_state(portal)
 }
@@ -140,7 +145,7 @@ impl From<book::Refused> for Problem {
         let mut problem = Self::new(status_of(&refused), refused.to_string());
         if let book::Refused::Invalid(mistakes) = refused {
             problem.error = "it is not right yet".to_owned();
-            problem.findings = mistakes.into_iter().map(Into::into).collect();
+            problem.findings = mistakes;
         }
         problem
     }
@@ -165,11 +170,16 @@ impl From<JsonRejection> for Problem {
 }
 
 /// Why a request was not done: a status, and what to do, as JSON.
-#[derive(Debug)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Problem {
+    #[serde(skip)]
     status: StatusCode,
+    /// What is wrong, in a sentence.
     error: String,
-    findings: Vec<serde_json::Value>,
+    /// All that is wrong with a form, each under its field.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    findings: Vec<String>,
+    #[serde(skip)]
     retry_after: Option<u32>,
 }
 
@@ -196,11 +206,7 @@ impl From<delivery::store::sqlite::archive::ReadError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut body = json!({ "error": self.error });
-        if !self.findings.is_empty() {
-            body["findings"] = self.findings.into();
-        }
-        let mut response = (self.status, axum::Json(body)).into_response();
+        let mut response = (self.status, axum::Json(&self)).into_response();
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }

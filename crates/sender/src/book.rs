@@ -37,6 +37,13 @@ pub const MAX_NAME: usize = 200;
 /// See [`MAX_NAME`].
 pub const MAX_DESCRIPTION: usize = 4_000;
 
+/// What a policy may say of alert types.
+pub const ALERT_TYPES: &[&str] = &["all", "start", "ongoing", "end"];
+/// What a policy may say of severities.
+pub const SEVERITIES: &[&str] = &["all", "low", "medium", "high"];
+/// What a policy may say of the fields by which events are told apart.
+pub const TRACK_BY: &[&str] = &["all", "dstip", "flowsrcname", "input", "output", "srcip", "tag"];
+
 /// Why a change was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {

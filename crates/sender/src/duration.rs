@@ -20,6 +20,10 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Time(pub Duration);
 
+/// What schemas say of one that is read; other spellings are read too, and a long one is written in more digits.
+const PATTERN: &str =
+    "^[0-9]{1,6}h( ?[0-9]{1,6}m)?( ?[0-9]{1,6}s)?$|^[0-9]{1,6}m( ?[0-9]{1,6}s)?$|^[0-9]{1,6}(s|ms|us|ns)$";
+
 /// The units in which a time is written, the largest first.
 const UNITS: &[(&str, u128)] = &[
     ("h", 3_600_000_000_000),
@@ -58,8 +62,16 @@ impl JsonSchema for Time {
         "Time".into()
     }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "description": "a duration", "examples": ["250ms", "15s", "2m", "24h"] })
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = json_schema!({
+            "type": "string",
+            "description": "A duration: whole numbers with their units, the largest first.",
+            "examples": ["250ms", "15s", "2m", "24h", "1h 30m"],
+        });
+        if generator.contract().is_deserialize() {
+            schema.insert("pattern".to_owned(), PATTERN.into());
+        }
+        schema
     }
 }
 

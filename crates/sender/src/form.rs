@@ -6,6 +6,7 @@
 //! is read back so keeps the secrets that were there ([`Form::keep_secrets_of`]).
 
 mod headers;
+mod whole;
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -31,27 +32,33 @@ pub const MASK: &str = "***";
 /// An integration as it is filled in.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(transform = with_url)]
 pub struct Form {
     /// What people call it.
     pub name: String,
     /// What it is for.
     pub description: String,
     /// The URL to POST the event JSON to.
+    #[schemars(length(min = 1))]
     pub url: String,
     /// Whether the server's certificate and host name go unchecked.
     pub skip_ssl_verification: bool,
     /// Header lines.
     pub headers: HeaderText,
-    /// Basic user name.
+    /// Basic user name; no colon and no control character in it (RFC 7617).
+    #[schemars(regex(pattern = r"^[^:\x00-\x1f\x7f-\x9f]*$"))]
     pub username: String,
     /// Basic password; absent it stays what it was, and empty it is none.
     #[serde(skip_serializing)]
+    #[schemars(extend("pattern" = r"^[^\x00-\x1f\x7f-\x9f]*$"))]
     pub password: Option<Password>,
     /// The content type, if it is not `application/json`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^[!-.0-~]+/[!-~]+$"))]
     pub content_type: Option<String>,
     /// The names that fields are sent under, by their paths; false leaves a field out.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("propertyNames" = paths()))]
     pub field_names: BTreeMap<String, Name>,
     /// Members that are added to every body.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -71,16 +78,34 @@ pub struct Form {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub allow: Vec<String>,
     /// Attempts under way at once.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "whole::whole", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<usize>", range(min = 1))]
     pub concurrency: Option<usize>,
     /// Attempts started a second; no limit if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "whole::whole", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<u32>", range(min = 1))]
     pub rate_per_second: Option<u32>,
     /// Whether ongoing updates that a later one supersedes are spared.
     pub coalesce: bool,
     /// When to try again.
     #[serde(skip_serializing_if = "Retry::is_default")]
     pub retry: Retry,
+}
+
+/// A URL is always needed. A missing one is told with what else is wrong, so it is not serde that asks for it.
+fn with_url(schema: &mut Schema) {
+    if let Some(url) = schema.pointer_mut("/properties/url").and_then(serde_json::Value::as_object_mut) {
+        url.remove("default");
+    }
+    let needed = schema.ensure_object().entry("required").or_insert_with(|| serde_json::json!([]));
+    if let Some(needed) = needed.as_array_mut().filter(|needed| !needed.iter().any(|name| name == "url")) {
+        needed.push("url".into());
+    }
+}
+
+/// The fields of an update, which can be called otherwise.
+fn paths() -> serde_json::Value {
+    serde_json::json!({ "enum": payload::Field::all().map(payload::Field::path).collect::<Vec<_>>() })
 }
 
 /// A password, which does not print.

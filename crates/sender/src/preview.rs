@@ -9,6 +9,7 @@ use delivery::message::{Message, MessageId};
 use delivery::target::headers::is_secret;
 use http::Version;
 use payload::Update;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::form::MASK;
@@ -16,7 +17,7 @@ use crate::integration::Integration;
 use crate::message::message;
 
 /// A request as it would be sent over HTTP/1.1.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Preview {
     /// The integration's name.
     pub integration: String,
@@ -31,6 +32,7 @@ pub struct Preview {
     pub headers: Vec<(String, String)>,
     /// The body, byte for byte.
     #[serde(serialize_with = "text")]
+    #[schemars(with = "String")]
     pub body: Bytes,
 }
 

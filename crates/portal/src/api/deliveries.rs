@@ -1,10 +1,13 @@
 //! What became of updates, and sending them again.
 
+mod answers;
+
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use bytes::Bytes;
 use delivery::clock::Timestamp;
 use delivery::message::{Message, MessageId, OrderKey};
@@ -12,14 +15,18 @@ use delivery::store::sqlite::archive;
 use delivery::store::sqlite::archive::{Delivery, State as Wanted, Status};
 use delivery::store::{AttemptRecord, DeliveryId, LaneId, Route, Sequence};
 use http::StatusCode;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use super::Problem;
+use super::extract::{Path, Query};
 use super::integrations::known;
+use super::operation::{Operation, get, post};
 use super::status::time;
 use crate::portal::Portal;
 use crate::watch::word;
+
+use answers::{Nowhere, Resent, Row, Rows, Shown, Tried, Unrouted};
 
 /// How many are listed unless asked otherwise, and at most.
 const DEFAULT_LIMIT: usize = 50;
@@ -28,17 +35,85 @@ const MAX_LIMIT: usize = 1000;
 /// How many dead letters one request resends.
 pub(crate) const MAX_RESEND: usize = 10_000;
 
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        get("/v1/deliveries", "listDeliveries", list)
+            .says("Lists deliveries, newest first")
+            .asks::<Filter>()
+            .gives::<Rows>(200, "Deliveries, newest first.")
+            .refuses(&[404, 503]),
+        get("/v1/deliveries/{integration}/{number}", "showDelivery", show)
+            .says("Shows a delivery with its attempts and its body")
+            .gives::<Shown>(200, "The delivery.")
+            .refuses(&[404, 503]),
+        post("/v1/deliveries/{integration}/{number}/resend", "resendDelivery", resend)
+            .says("Sends a settled delivery once more")
+            .gives::<Resent>(202, "It is on disk, and will be sent.")
+            .refuses(&[404, 409, 503]),
+        post("/v1/dead/resend", "resendDead", resend_dead)
+            .says("Sends what was given up once more, up to 10,000 of them")
+            .asks::<Dead>()
+            .gives::<Resent>(202, "They are on disk, and will be sent.")
+            .refuses(&[404, 503]),
+        get("/v1/unrouted", "listUnrouted", unrouted)
+            .says("Lists updates that went nowhere, and why")
+            .asks::<Place>()
+            .gives::<Nowhere>(200, "Updates that went nowhere, newest first.")
+            .refuses(&[503]),
+    ]
+}
+
 /// What is asked for.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Filter {
+    /// Those of an integration, by its name or id.
     integration: Option<String>,
+    /// Those of an event.
     event: Option<String>,
+    /// Those in this state.
+    #[schemars(extend("enum" = ["pending", "delivered", "superseded", "dead"]))]
     state: Option<String>,
+    /// Those of updates of this alert type.
+    #[schemars(extend("enum" = ALERT_TYPES))]
     alerttype: Option<String>,
+    /// Those accepted since then.
+    #[schemars(extend("format" = "date-time"))]
     since: Option<String>,
+    /// Those accepted until then.
+    #[schemars(extend("format" = "date-time"))]
     until: Option<String>,
+    /// The `next` of the page before.
     before: Option<u64>,
+    /// How many; 50 if it is absent, and 1,000 at most.
+    limit: Option<usize>,
+}
+
+/// Which of the dead are asked for: what a [`Filter`] can say beside the state and how many.
+struct Dead;
+
+impl JsonSchema for Dead {
+    fn schema_name() -> Cow<'static, str> {
+        "Dead".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = Filter::json_schema(generator);
+        if let Some(members) = schema.get_mut("properties").and_then(serde_json::Value::as_object_mut) {
+            members.remove("state");
+            members.remove("limit");
+        }
+        schema
+    }
+}
+
+/// Where a list of what went nowhere begins.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Place {
+    /// The `next` of the page before.
+    before: Option<u64>,
+    /// How many; 1,000 if it is absent, and at most.
     limit: Option<usize>,
 }
 
@@ -78,7 +153,8 @@ impl Filter {
         let time = |name: &str, text: &Option<String>| {
             let Some(text) = text.as_deref() else { return Ok(None) };
             let read = text.parse::<jiff::Timestamp>().ok();
-            let micros = read.and_then(|at| u64::try_from(at.as_microsecond()).ok());
+            // What came before 1970 came before everything here.
+            let micros = read.map(|at| u64::try_from(at.as_microsecond()).unwrap_or(0));
             let why = || bad(format!("{name} {text:?} is no time like 2026-01-31T12:00:00Z"));
             micros.map(Timestamp::from_micros).ok_or_else(why).map(Some)
         };
@@ -101,15 +177,15 @@ impl Filter {
     }
 }
 
-pub(super) async fn list(
+async fn list(
     State(portal): State<Arc<Portal>>,
     Query(filter): Query<Filter>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Rows>, Problem> {
     let wanted = filter.wanted(&portal)?;
     let page = portal.read(move |archive| archive.deliveries(&wanted)).await?;
     let mut names = Names::new(&portal);
-    let deliveries: Vec<Value> = page.deliveries.iter().map(|delivery| view(&mut names, delivery)).collect();
-    Ok(Json(json!({ "deliveries": deliveries, "next": page.next.map(|next| next.0) })))
+    let deliveries = page.deliveries.iter().map(|delivery| view(&mut names, delivery)).collect();
+    Ok(Json(Rows { deliveries, next: page.next.map(|next| next.0) }))
 }
 
 /// What the lanes of a list are called: each is looked up once, however many deliveries it has there.
@@ -136,7 +212,7 @@ impl<'p> Names<'p> {
     }
 }
 
-fn view(names: &mut Names<'_>, delivery: &Delivery) -> Value {
+fn view(names: &mut Names<'_>, delivery: &Delivery) -> Row {
     let (state, due, settled_at, reason) = match &delivery.status {
         Status::Due(at) => ("pending", Some(time(*at)), None, None),
         Status::Behind => {
@@ -146,32 +222,32 @@ fn view(names: &mut Names<'_>, delivery: &Delivery) -> Value {
         Status::Unreadable(why) => ("unreadable", None, None, Some(why.clone())),
     };
     let (integration, known_by) = names.of(delivery.lane);
-    json!({
-        "delivery": format!("{known_by}/{}", delivery.id.0),
-        "integration": integration,
-        "event": delivery.key,
-        "alerttype": delivery.label,
-        "webhook_id": delivery.message,
-        "accepted": time(delivery.accepted),
-        "state": state,
-        "attempts": delivery.attempts,
-        "next_attempt": due,
-        "settled": settled_at,
-        "reason": reason,
-        "last_outcome": delivery.last.as_ref().map(|attempt| attempt.outcome.clone()),
-    })
+    Row {
+        delivery: format!("{known_by}/{}", delivery.id.0),
+        integration: integration.clone(),
+        event: delivery.key.clone(),
+        alerttype: delivery.label,
+        webhook_id: delivery.message.clone(),
+        accepted: time(delivery.accepted),
+        state,
+        attempts: delivery.attempts,
+        next_attempt: due,
+        settled: settled_at,
+        reason,
+        last_outcome: delivery.last.as_ref().map(|attempt| attempt.outcome.clone()),
+    }
 }
 
-fn attempt(attempt: &AttemptRecord) -> Value {
-    json!({
-        "number": attempt.number,
-        "at": time(attempt.at),
-        "outcome": attempt.outcome,
-        "word": attempt.word,
-        "status": attempt.status,
-        "milliseconds": attempt.took.as_secs_f64() * 1000.0,
-        "response": attempt.response,
-    })
+fn attempt(attempt: &AttemptRecord) -> Tried {
+    Tried {
+        number: attempt.number,
+        at: time(attempt.at),
+        outcome: attempt.outcome.clone(),
+        word: attempt.word.to_string(),
+        status: attempt.status,
+        milliseconds: attempt.took.as_secs_f64() * 1000.0,
+        response: attempt.response.clone(),
+    }
 }
 
 /// The lane of an integration, also of one that is gone: what became of its deliveries can still be asked.
@@ -194,16 +270,17 @@ pub(crate) async fn detail(
     found.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, why()))
 }
 
-pub(super) async fn show(
+async fn show(
     State(portal): State<Arc<Portal>>,
     Path((integration, number)): Path<(String, u64)>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Shown>, Problem> {
     let detail = detail(&portal, &integration, number).await?;
-    let mut value = view(&mut Names::new(&portal), &detail.delivery);
-    value["alerttype"] = alerttype(&detail.body).into();
-    value["history"] = detail.attempts.iter().map(attempt).collect();
-    value["body"] = String::from_utf8_lossy(&detail.body).into();
-    Ok(Json(value))
+    let alerttype = alerttype(&detail.body);
+    Ok(Json(Shown {
+        row: Row { alerttype, ..view(&mut Names::new(&portal), &detail.delivery) },
+        history: detail.attempts.iter().map(attempt).collect(),
+        body: String::from_utf8_lossy(&detail.body).into_owned(),
+    }))
 }
 
 /// The message of a delivery, to be sent once more. Its id stays; its order key is its own, since a resend is a person's
@@ -224,12 +301,12 @@ async fn accept(portal: &Portal, lane: LaneId, again: Message) -> Result<bool, P
     accepted.map_err(|error| Problem::later(StatusCode::SERVICE_UNAVAILABLE, error.to_string(), 5))
 }
 
-pub(super) async fn resend(
+async fn resend(
     State(portal): State<Arc<Portal>>,
     Path((integration, number)): Path<(String, u64)>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<(StatusCode, Json<Resent>), Problem> {
     send_again(&portal, &integration, number).await?;
-    Ok((StatusCode::ACCEPTED, Json(json!({ "resent": 1 }))))
+    Ok((StatusCode::ACCEPTED, Json(Resent { resent: 1 })))
 }
 
 /// Sends a settled delivery once more.
@@ -247,12 +324,17 @@ pub(crate) async fn send_again(portal: &Portal, integration: &str, number: u64) 
     Err(Problem::new(StatusCode::NOT_FOUND, why))
 }
 
-pub(super) async fn resend_dead(
+async fn resend_dead(
     State(portal): State<Arc<Portal>>,
     Query(filter): Query<Filter>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<(StatusCode, Json<Resent>), Problem> {
+    if filter.state.is_some() || filter.limit.is_some() {
+        // Who asks for one must not get ten thousand.
+        let why = "state and limit mean nothing here: all that is dead is resent";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, why));
+    }
     let resent = send_dead_again(&portal, filter).await?;
-    Ok((StatusCode::ACCEPTED, Json(json!({ "resent": resent }))))
+    Ok((StatusCode::ACCEPTED, Json(Resent { resent })))
 }
 
 /// Sends the dead letters that a filter lets through once more, up to a limit; gives how many.
@@ -278,18 +360,10 @@ pub(crate) async fn send_dead_again(portal: &Portal, filter: Filter) -> Result<u
     Ok(resent)
 }
 
-/// What is asked for of what went nowhere.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Place {
-    before: Option<u64>,
-    limit: Option<usize>,
-}
-
-pub(super) async fn unrouted(
+async fn unrouted(
     State(portal): State<Arc<Portal>>,
     Query(place): Query<Place>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Nowhere>, Problem> {
     let before = place.before.map(Sequence);
     let limit = place.limit.unwrap_or(MAX_LIMIT).clamp(1, MAX_LIMIT);
     let (found, next) = portal.read(move |archive| archive.unrouted(before, limit)).await?;
@@ -298,15 +372,11 @@ pub(super) async fn unrouted(
             Route::Unmatched => "no policy matches, or the integrations of those that do are gone",
             Route::Bypassed | Route::Lanes => "its detection model bypasses policies",
         };
-        json!({
-            "webhook_id": unrouted.message,
-            "event": unrouted.key,
-            "accepted": time(unrouted.accepted),
-            "reason": why,
-        })
+        let accepted = time(unrouted.accepted);
+        Unrouted { webhook_id: unrouted.message, event: unrouted.key, accepted, reason: why }
     };
-    let updates: Vec<Value> = found.into_iter().map(view).collect();
-    Ok(Json(json!({ "updates": updates, "next": next.map(|next| next.0) })))
+    let updates = found.into_iter().map(view).collect();
+    Ok(Json(Nowhere { updates, next: next.map(|next| next.0) }))
 }
 
 #[cfg(test)]

@@ -2,37 +2,64 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::{Extension, Json};
 use http::StatusCode;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::Problem;
-use super::tried::{Tried, sample};
+use super::extract::Path;
+use super::operation::{Operation, post};
+use super::tried::{Told, Tried, sample};
 use crate::access::Caller;
 use crate::portal::Portal;
 
-pub(super) async fn act(
-    State(portal): State<Arc<Portal>>,
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        post("/v1/integrations/{name}/pause", "pauseIntegration", pause)
+            .says("Sends nothing more to an integration until it is resumed")
+            .gives::<Acted>(200, "It is paused.")
+            .refuses(&[404, 503]),
+        post("/v1/integrations/{name}/resume", "resumeIntegration", resume)
+            .says("Sends to an integration again that was paused or disabled")
+            .gives::<Acted>(200, "It is open.")
+            .refuses(&[404, 503]),
+        post("/v1/integrations/{name}/test", "testIntegration", test)
+            .says("Sends the documentation page's sample to an integration once, past the queue")
+            .gives::<Told>(200, "What became of it, also where it did not arrive.")
+            .refuses(&[404, 500]),
+    ]
+}
+
+/// What an integration was made.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Acted {
+    integration: String,
+    #[schemars(extend("enum" = ["paused", "open"]))]
+    state: &'static str,
+}
+
+type Shared = State<Arc<Portal>>;
+
+async fn pause(
+    State(portal): Shared,
     Extension(caller): Extension<Caller>,
-    Path((name, act)): Path<(String, String)>,
-) -> Result<Json<Value>, Problem> {
+    Path(name): Path<String>,
+) -> Result<Json<Acted>, Problem> {
     known(&portal, &name)?;
-    match act.as_str() {
-        "pause" => {
-            portal.pause(&name, &caller.who).await?;
-            Ok(Json(json!({ "integration": name, "state": "paused" })))
-        }
-        "resume" => {
-            portal.resume(&name, &caller.who).await?;
-            Ok(Json(json!({ "integration": name, "state": "open" })))
-        }
-        "test" => test(&portal, &name).await,
-        other => {
-            let why = format!("{other:?} is none of pause, resume, test");
-            Err(Problem::new(StatusCode::NOT_FOUND, why))
-        }
-    }
+    portal.pause(&name, &caller.who).await?;
+    Ok(Json(Acted { integration: name, state: "paused" }))
+}
+
+async fn resume(
+    State(portal): Shared,
+    Extension(caller): Extension<Caller>,
+    Path(name): Path<String>,
+) -> Result<Json<Acted>, Problem> {
+    known(&portal, &name)?;
+    portal.resume(&name, &caller.who).await?;
+    Ok(Json(Acted { integration: name, state: "open" }))
 }
 
 /// The lane of an integration, or which there are.
@@ -46,10 +73,11 @@ pub(super) fn known(portal: &Portal, name: &str) -> Result<delivery::store::Lane
 }
 
 /// One attempt with the documentation page's sample, past the queue.
-async fn test(portal: &Portal, name: &str) -> Result<Json<Value>, Problem> {
-    let found = portal.sender.integration(name);
+async fn test(State(portal): Shared, Path(name): Path<String>) -> Result<Json<Told>, Problem> {
+    known(&portal, &name)?;
+    let found = portal.sender.integration(&name);
     let (_, integration) =
         found.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "the integration is gone"))?;
     let sample = sample().map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error))?;
-    Ok(Json(Tried::of(portal, &integration, &sample).await.told()))
+    Ok(Json(Tried::of(&portal, &integration, &sample).await.told()))
 }

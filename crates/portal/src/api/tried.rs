@@ -10,24 +10,43 @@ use delivery::outcome::{Attempt, Connection, Outcome, Response};
 use delivery::target::headers::is_secret;
 use http::StatusCode;
 use payload::Update;
+use schemars::JsonSchema;
 use sender::book::Refused;
 use sender::form::MASK;
 use sender::message::test_message;
 use sender::{Form, Integration, Preview};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
 use super::Problem;
+use super::operation::{Operation, post};
+use super::updates::UpdateText;
 use crate::portal::Portal;
 
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        post("/v1/preview", "previewForm", preview)
+            .says("Shows the request that a form would make; sends nothing")
+            .takes::<Asked>()
+            .gives::<Previewed>(200, "The request, without secrets.")
+            .refuses(&[404]),
+        post("/v1/test", "testForm", test)
+            .says("Sends an update once as a form says; keeps nothing")
+            .takes::<Asked>()
+            .gives::<Told>(200, "What became of it, also where it did not arrive.")
+            .refuses(&[404]),
+    ]
+}
+
 /// What is tried: a form as it stands, with the secrets of the integration that it is to replace, if it names one.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Asked {
+#[schemars(rename = "TrialIn")]
+struct Asked {
     id: Option<String>,
     form: Form,
     /// The update; the documentation page's sample, if there is none.
+    #[schemars(with = "Option<UpdateText>")]
     update: Option<Box<RawValue>>,
 }
 
@@ -51,23 +70,84 @@ impl Asked {
 }
 
 /// What would be sent, with what is odd about it.
-pub(super) async fn preview(
+#[derive(Debug, Serialize, JsonSchema)]
+struct Previewed {
+    request: Preview,
+    findings: Vec<String>,
+}
+
+/// What became of a try; durations in milliseconds since it began.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Trial")]
+pub(super) struct Told {
+    /// The integration's name.
+    integration: String,
+    webhook_id: String,
+    /// Whether a status of success came back.
+    delivered: bool,
+    /// What came of it.
+    outcome: String,
+    /// The same in one word.
+    word: &'static str,
+    /// What to do about it.
+    advice: Option<&'static str>,
+    timings: Timings,
+    connection: Option<WentOver>,
+    response: Option<Answered>,
+}
+
+/// When what was reached, in milliseconds.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Timings {
+    connected: Option<f64>,
+    tls: Option<f64>,
+    first_byte: Option<f64>,
+    total: f64,
+}
+
+/// The connection of a try.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Connection")]
+struct WentOver {
+    /// Address and port of the other end.
+    address: String,
+    /// The version of HTTP.
+    http: String,
+    /// The version of TLS, if it was spoken.
+    tls: Option<String>,
+    /// Whether it is known who the other end is.
+    verified: bool,
+}
+
+/// The answer to a try.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Response")]
+struct Answered {
+    status: u16,
+    /// Names and values, `***` for secrets.
+    headers: Vec<(String, String)>,
+    body: String,
+    /// Whether the body was longer than what is kept of it.
+    truncated: bool,
+}
+
+/// Shows it.
+async fn preview(
     State(portal): State<Arc<Portal>>,
     asked: Result<Json<Asked>, JsonRejection>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Previewed>, Problem> {
     let (integration, update) = asked?.0.checked(&portal)?;
     let preview = Preview::of(&integration, &update, None, portal.clock.wall());
     let preview = preview.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error))?;
     let odd = payload::check(&update, &integration.field_names);
-    let findings: Vec<_> = odd.iter().map(ToString::to_string).collect();
-    Ok(Json(json!({ "request": preview, "findings": findings })))
+    Ok(Json(Previewed { request: preview, findings: odd.iter().map(ToString::to_string).collect() }))
 }
 
 /// Sends it once; keeps nothing.
-pub(super) async fn test(
+async fn test(
     State(portal): State<Arc<Portal>>,
     asked: Result<Json<Asked>, JsonRejection>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Told>, Problem> {
     let (integration, update) = asked?.0.checked(&portal)?;
     Ok(Json(Tried::of(&portal, &integration, &update).await.told()))
 }
@@ -99,47 +179,47 @@ impl Tried {
         matches!(&self.attempt.outcome, Outcome::Answered(answer) if answer.status.is_success())
     }
 
-    /// All that is known of it; durations in milliseconds since it began.
-    pub(super) fn told(&self) -> Value {
+    /// All that is known of it.
+    pub(super) fn told(&self) -> Told {
         let Attempt { outcome, timings, connection, response } = &self.attempt;
         let milliseconds = |time: Duration| time.as_secs_f64() * 1000.0;
-        json!({
-            "integration": self.integration,
-            "webhook_id": self.webhook_id,
-            "delivered": self.delivered(),
-            "outcome": outcome.to_string(),
-            "word": outcome.word(),
-            "advice": self.attempt.advice(),
-            "timings": {
-                "connected": timings.connect.map(milliseconds),
-                "tls": timings.tls.map(milliseconds),
-                "first_byte": timings.first_byte.map(milliseconds),
-                "total": milliseconds(timings.total),
+        Told {
+            integration: self.integration.clone(),
+            webhook_id: self.webhook_id.clone(),
+            delivered: self.delivered(),
+            outcome: outcome.to_string(),
+            word: outcome.word(),
+            advice: self.attempt.advice(),
+            timings: Timings {
+                connected: timings.connect.map(milliseconds),
+                tls: timings.tls.map(milliseconds),
+                first_byte: timings.first_byte.map(milliseconds),
+                total: milliseconds(timings.total),
             },
-            "connection": connection.as_ref().map(went_over),
-            "response": response.as_ref().map(answered),
-        })
+            connection: connection.as_ref().map(went_over),
+            response: response.as_ref().map(answered),
+        }
     }
 }
 
-fn went_over(connection: &Connection) -> Value {
-    json!({
-        "address": connection.peer.to_string(),
-        "http": format!("{:?}", connection.version),
-        "tls": connection.tls,
-        "verified": connection.tls.is_some() && !connection.unverified,
-    })
+fn went_over(connection: &Connection) -> WentOver {
+    WentOver {
+        address: connection.peer.to_string(),
+        http: format!("{:?}", connection.version),
+        tls: connection.tls.clone(),
+        verified: connection.tls.is_some() && !connection.unverified,
+    }
 }
 
-fn answered(response: &Response) -> Value {
+fn answered(response: &Response) -> Answered {
     let line = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
         let shown = if is_secret(name) { MASK.into() } else { String::from_utf8_lossy(value.as_bytes()) };
-        json!([name.as_str(), shown])
+        (name.as_str().to_owned(), shown.into_owned())
     };
-    json!({
-        "status": response.status.as_u16(),
-        "headers": response.headers.iter().map(line).collect::<Vec<_>>(),
-        "body": String::from_utf8_lossy(&response.body),
-        "truncated": response.truncated,
-    })
+    Answered {
+        status: response.status.as_u16(),
+        headers: response.headers.iter().map(line).collect(),
+        body: String::from_utf8_lossy(&response.body).into_owned(),
+        truncated: response.truncated,
+    }
 }

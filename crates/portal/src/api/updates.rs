@@ -8,24 +8,193 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use delivery::engine::AcceptError;
+use delivery::message::MessageId;
 use delivery::store::Fault;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use payload::check::Weight;
+use payload::schema::{EVENT, Form, Kind, Object};
 use payload::{FieldNames, Update};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use sender::accept::Accepted;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
 
 use super::Problem;
+use super::operation::{JSON, Operation, post};
 use crate::portal::{MAX_BODIES, MAX_BODY, MAX_UPDATES, Portal};
 
 /// The longest idempotency key, in bytes.
 const MAX_KEY: usize = 256;
 
-/// What became of one item: its status, and its lines of the answer.
-type Item = (StatusCode, Value);
+/// The content types of updates one a line.
+const LINES: [&str; 2] = ["application/x-ndjson", "application/ndjson"];
 
-pub(super) async fn accept(State(portal): State<Arc<Portal>>, request: Request) -> Result<Response, Problem> {
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        post("/v1/updates", "addUpdates", accept)
+            .says("Takes updates in: one, an array of them, or one a line")
+            .reads::<Once>()
+            .takes_as::<OneOrMore>(JSON)
+            .takes_as::<String>(LINES[0])
+            .takes_as::<String>(LINES[1])
+            .gives::<Taken>(202, "All are on disk.")
+            .gives::<Results>(207, "Some are on disk, and some are not right.")
+            .gives::<Became>(422, "The one update is not right, or its key came with another body before.")
+            .refuses(&[400, 413, 415, 429, 503]),
+    ]
+}
+
+/// What makes a repeated request harmless.
+#[derive(JsonSchema)]
+#[expect(
+    dead_code,
+    reason = "it is only described: the field is read before anything else of the request is"
+)]
+struct Once {
+    /// The same key and body again are taken in once.
+    #[serde(rename = "Idempotency-Key")]
+    #[schemars(length(min = 1, max = MAX_KEY), regex(pattern = r"^[!-~]([ -~]*[!-~])?$"))]
+    key: Option<String>,
+}
+
+/// An update, as far as it is looked at: what else it holds is passed on as it is.
+pub(super) struct UpdateText;
+
+impl JsonSchema for UpdateText {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Update".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let mut schema = of_object(&EVENT);
+        schema["description"] = "A state update of an event; what else it holds is kept as it is.".into();
+        schema["required"] = json!(["id", "alerttype"]);
+        schema["properties"]["id"]["minLength"] = 1.into();
+        schema.try_into().unwrap_or_default()
+    }
+}
+
+fn of_object(object: &Object) -> Value {
+    let member = |member: &payload::schema::Member| {
+        let schema = match member.kind {
+            Kind::Object(inner) => of_object(inner),
+            Kind::Items(inner) => json!({ "type": "array", "items": of_object(inner) }),
+            Kind::Leaf([form]) => of_form(*form),
+            Kind::Leaf(forms) => json!({ "anyOf": forms.iter().copied().map(of_form).collect::<Vec<_>>() }),
+        };
+        (member.name.to_owned(), schema)
+    };
+    let members: Map<String, Value> = object.members.iter().map(member).collect();
+    json!({ "type": "object", "properties": members })
+}
+
+fn of_form(form: Form) -> Value {
+    match form {
+        Form::Text => json!({ "type": "string" }),
+        Form::Flag => json!({ "type": "boolean" }),
+        Form::Integer => json!({ "type": "integer" }),
+        Form::Decimal => json!({ "type": "number" }),
+        Form::Null => json!({ "type": "null" }),
+        Form::Texts => json!({ "type": "array", "items": { "type": "string" } }),
+        Form::Counts => json!({ "type": "object", "additionalProperties": { "type": "integer" } }),
+        Form::List => json!({ "type": "array" }),
+    }
+}
+
+/// An update, or several.
+struct OneOrMore;
+
+impl JsonSchema for OneOrMore {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Updates".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let update = generator.subschema_for::<UpdateText>();
+        json_schema!({ "anyOf": [
+            update,
+            { "type": "array", "description": "Updates, each judged by itself.", "minItems": 1, "maxItems": MAX_UPDATES },
+        ] })
+    }
+}
+
+/// What became of one update.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(tag = "result", rename_all = "lowercase")]
+#[schemars(rename = "Result")]
+enum Became {
+    /// It is on disk.
+    Accepted(Kept),
+    /// It is on disk since an earlier request with this key.
+    Again(Kept),
+    /// It is on disk, and no policy matches it.
+    Unmatched(Kept),
+    /// It is on disk, and its detection model bypasses policies.
+    Bypassed(Kept),
+    /// It is not right.
+    Invalid { error: String, findings: Vec<Finding> },
+    /// Its key came with another body before.
+    Conflict { error: String },
+    /// There is no answer about it.
+    Lost { error: String },
+}
+
+/// An update that is on disk.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Kept {
+    /// What its receivers can tell repeats by.
+    id: String,
+    /// How many integrations it goes to.
+    deliveries: usize,
+}
+
+/// A field that no receiver can rely on.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Finding {
+    path: String,
+    expected: String,
+    got: String,
+}
+
+/// What became of one of several updates.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ResultWithStatus")]
+struct OneOf {
+    /// The status that it would have been answered with alone.
+    status: u16,
+    #[serde(flatten)]
+    became: Became,
+}
+
+/// What became of several updates, in their order.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Results {
+    results: Vec<OneOf>,
+}
+
+/// What became of one update, or of several.
+#[derive(Debug, JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it is only described: which of them it is, the request says")]
+enum Taken {
+    One(Became),
+    Several(Results),
+}
+
+impl Became {
+    const fn status(&self) -> StatusCode {
+        match self {
+            Self::Accepted(_) | Self::Again(_) | Self::Unmatched(_) | Self::Bypassed(_) => {
+                StatusCode::ACCEPTED
+            }
+            Self::Invalid { .. } | Self::Conflict { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Lost { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+async fn accept(State(portal): State<Arc<Portal>>, request: Request) -> Result<Response, Problem> {
     if portal.is_draining() {
         let why = "the server is shutting down and takes nothing more in";
         return Err(Problem::later(StatusCode::SERVICE_UNAVAILABLE, why, 5));
@@ -47,25 +216,20 @@ pub(super) async fn accept(State(portal): State<Arc<Portal>>, request: Request) 
     if single {
         return Ok(items.into_iter().next().map_or_else(
             || StatusCode::ACCEPTED.into_response(),
-            |(status, value)| (status, Json(value)).into_response(),
+            |became| (became.status(), Json(became)).into_response(),
         ));
     }
-    let all = items.iter().all(|(status, _)| *status == StatusCode::ACCEPTED);
+    let all = items.iter().all(|became| became.status() == StatusCode::ACCEPTED);
     let status = if all { StatusCode::ACCEPTED } else { StatusCode::MULTI_STATUS };
-    let results: Vec<Value> = items
-        .into_iter()
-        .map(|(status, mut value)| {
-            value["status"] = status.as_u16().into();
-            value
-        })
-        .collect();
-    Ok((status, Json(json!({ "results": results }))).into_response())
+    let one = |became: Became| OneOf { status: became.status().as_u16(), became };
+    let results = Results { results: items.into_iter().map(one).collect() };
+    Ok((status, Json(results)).into_response())
 }
 
 fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
     let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if ["application/json", "application/x-ndjson", "application/ndjson"].contains(&kind.as_str()) {
+    if kind == JSON || LINES.contains(&kind.as_str()) {
         return Ok(());
     }
     let why = format!(
@@ -107,9 +271,9 @@ async fn read(
     Ok((bytes.map_err(|_| too_large())?, held))
 }
 
-async fn take_in(portal: &Portal, texts: &[&[u8]], key: Option<&str>) -> Result<Vec<Item>, Problem> {
+async fn take_in(portal: &Portal, texts: &[&[u8]], key: Option<&str>) -> Result<Vec<Became>, Problem> {
     let names = FieldNames::standard();
-    let read: Vec<Result<Update, Item>> = texts.iter().map(|text| parse(text, &names)).collect();
+    let read: Vec<Result<Update, Became>> = texts.iter().map(|text| parse(text, &names)).collect();
     let good = (0..).zip(&read).filter_map(|(index, read)| Some((index, read.as_ref().ok()?)));
     let keyed: Vec<_> = good.map(|(index, update)| (update, key.map(|key| (key, index)))).collect();
     let accepted = portal.sender.accept_keyed(keyed.into_iter()).await.map_err(|error| {
@@ -118,16 +282,16 @@ async fn take_in(portal: &Portal, texts: &[&[u8]], key: Option<&str>) -> Result<
     })?;
     let mut accepted = accepted.into_iter();
     let items = read.into_iter().map(|read| match read {
-        Err(item) => {
+        Err(invalid) => {
             portal.watch.accepted("invalid", 1);
-            item
+            invalid
         }
         Ok(_) => accepted.next().map_or_else(
-            || (StatusCode::INTERNAL_SERVER_ERROR, json!({ "error": "no answer" })),
+            || Became::Lost { error: "no answer".to_owned() },
             |accepted| {
-                let (word, item) = answer(accepted);
+                let (word, became) = answer(accepted);
                 portal.watch.accepted(word, 1);
-                item
+                became
             },
         ),
     });
@@ -135,39 +299,34 @@ async fn take_in(portal: &Portal, texts: &[&[u8]], key: Option<&str>) -> Result<
 }
 
 /// An update that a receiver could use, or all that is wrong with it.
-fn parse(text: &[u8], names: &FieldNames) -> Result<Update, Item> {
-    let unprocessable = |error: String, findings: Vec<Value>| {
-        (
-            StatusCode::UNPROCESSABLE_ENTITY,
-            json!({ "result": "invalid", "error": error, "findings": findings }),
-        )
-    };
-    let update =
-        Update::parse(text.to_vec()).map_err(|error| unprocessable(error.to_string(), Vec::new()))?;
+fn parse(text: &[u8], names: &FieldNames) -> Result<Update, Became> {
+    let unreadable =
+        |error: payload::ParseError| Became::Invalid { error: error.to_string(), findings: Vec::new() };
+    let update = Update::parse(text.to_vec()).map_err(unreadable)?;
     let findings = payload::check(&update, names);
-    let errors: Vec<Value> = findings
-        .iter()
+    let findings: Vec<Finding> = findings
+        .into_iter()
         .filter(|finding| finding.weight == Weight::Error)
-        .map(|finding| json!({ "path": finding.path, "expected": finding.expected, "got": finding.got }))
+        .map(|payload::Finding { path, expected, got, .. }| Finding { path, expected, got })
         .collect();
-    if errors.is_empty() {
+    if findings.is_empty() {
         return Ok(update);
     }
-    Err(unprocessable("the update has fields that no receiver can rely on".to_owned(), errors))
+    let error = "the update has fields that no receiver can rely on".to_owned();
+    Err(Became::Invalid { error, findings })
 }
 
-fn answer(accepted: Accepted) -> (&'static str, Item) {
-    let taken = |result, id: &str, deliveries: usize| {
-        (result, (StatusCode::ACCEPTED, json!({ "result": result, "id": id, "deliveries": deliveries })))
-    };
+/// Said, and counted under a word.
+fn answer(accepted: Accepted) -> (&'static str, Became) {
+    let kept = |id: &MessageId, deliveries: usize| Kept { id: id.as_str().to_owned(), deliveries };
     match accepted {
-        Accepted::Enqueued(id, deliveries) => taken("accepted", id.as_str(), deliveries),
-        Accepted::Again(id, deliveries) => taken("again", id.as_str(), deliveries),
-        Accepted::Unmatched(id) => taken("unmatched", id.as_str(), 0),
-        Accepted::Bypassed(id) => taken("bypassed", id.as_str(), 0),
+        Accepted::Enqueued(id, deliveries) => ("accepted", Became::Accepted(kept(&id, deliveries))),
+        Accepted::Again(id, deliveries) => ("again", Became::Again(kept(&id, deliveries))),
+        Accepted::Unmatched(id) => ("unmatched", Became::Unmatched(kept(&id, 0))),
+        Accepted::Bypassed(id) => ("bypassed", Became::Bypassed(kept(&id, 0))),
         Accepted::Conflict => {
-            let error = "this Idempotency-Key came with another body before";
-            ("conflict", (StatusCode::UNPROCESSABLE_ENTITY, json!({ "result": "conflict", "error": error })))
+            let error = "this Idempotency-Key came with another body before".to_owned();
+            ("conflict", Became::Conflict { error })
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What is wrong with what somebody wants to be configured, beside what the form itself tells.
 
-use super::{MAX_DESCRIPTION, MAX_NAME, Refused, State};
+use super::{ALERT_TYPES, MAX_DESCRIPTION, MAX_NAME, Refused, SEVERITIES, State, TRACK_BY};
 use crate::policy::Policy;
 
 pub(super) fn texts(name: &str, description: &str) -> Vec<String> {
@@ -24,9 +24,9 @@ pub(super) fn policy(state: &State, policy: &Policy) -> Result<(), Refused> {
         mistakes.push(format!("integrations: there is no integration {missing:?}"));
     }
     for (field, values, allowed) in [
-        ("alert types", &policy.alert_types, &["all", "start", "ongoing", "end"][..]),
-        ("severities", &policy.severities, &["all", "low", "medium", "high"]),
-        ("track by", &policy.track_by, &["all", "dstip", "flowsrcname", "input", "output", "srcip", "tag"]),
+        ("alert types", &policy.alert_types, ALERT_TYPES),
+        ("severities", &policy.severities, SEVERITIES),
+        ("track by", &policy.track_by, TRACK_BY),
     ] {
         for wrong in values.iter().filter(|value| !allowed.contains(&value.as_str())) {
             mistakes.push(format!("{field}: {wrong:?} is none of {}", allowed.join(", ")));
