@@ -136,3 +136,23 @@ async fn an_export_is_a_file_that_can_be_read_and_an_import_takes_no_secret_away
     let (_, open) = run(&["integrations", "export", "--data", "data", "--with-secrets"]);
     assert!(open.contains("password = \"s3cret\""), "it was not said, so it stayed: {open}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_of_the_file_s_integration_is_not_taken_for_one_of_its_successor() {
+    let receiver = MockReceiver::start().await.unwrap();
+    let server = Server::start(&receiver.url(), &["--allow-private"]);
+    server.post(&body("start", 1), &[JSON]);
+    receiver.wait_for(1, LIMIT).await.unwrap();
+    server.configure("");
+    server.until("v1/integrations", |list| list["integrations"] == json!([])).await;
+    add(&server, &json!({ "name": "siem", "url": receiver.url() }));
+    server.post(&body("end", 2), &[JSON]);
+    receiver.wait_for(2, LIMIT).await.unwrap();
+    let list = server.until("v1/deliveries?state=delivered", |list| list["deliveries"][1].is_object()).await;
+    let named: Vec<_> =
+        list["deliveries"].as_array().unwrap().iter().map(|one| one["delivery"].as_str().unwrap()).collect();
+    assert_eq!(named, ["siem/1", "lane-1/1"]);
+    for (delivery, kind) in [(named[0], "end"), (named[1], "start")] {
+        assert_eq!(server.get(&format!("v1/deliveries/{delivery}")).1["alerttype"], kind, "{delivery}");
+    }
+}

@@ -215,3 +215,26 @@ async fn beyond_this_machine_the_first_person_needs_the_token_that_was_printed()
     assert_eq!(log_in(&server, "correct horse").status, 303, "people outlive the server");
     assert_eq!(set_up(&server, &token), 403);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_whose_body_comes_late_is_judged_when_it_is_there() {
+    let server = Server::fresh(&[]);
+    let address = server.url.trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let body = "{\"name\":\"mallory\",\"password\":\"correct horse\"}";
+    let mut late = TcpStream::connect(&address).unwrap();
+    let head = format!(
+        "POST /v1/people HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    block_in_place(|| late.write_all(format!("{head}{}", &body[..9]).as_bytes()).unwrap());
+    logged_in(&server);
+    let answer = block_in_place(|| {
+        late.write_all(&body.as_bytes()[9..]).unwrap();
+        let mut answer = String::new();
+        late.read_to_string(&mut answer).unwrap();
+        answer
+    });
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    let long = format!("name=ann&password={}", "x".repeat(9_000));
+    assert_eq!(ask(&server, "POST /login", &[FORM], &long).status, 413);
+}

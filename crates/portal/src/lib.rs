@@ -10,6 +10,8 @@
 
 pub mod access;
 
+mod arrival;
+
 mod history;
 
 pub mod watch;

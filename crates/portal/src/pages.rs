@@ -34,8 +34,7 @@ mod typed;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
+use axum::extract::{FromRequest, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{MethodRouter, get, post};
@@ -49,8 +48,9 @@ use maud::{Markup, html};
 use sender::book;
 use url::form_urlencoded;
 
-use crate::access::{Caller, Denied, LIVE};
+use crate::access::{Caller, Denied, LIVE, Refused};
 use crate::api::unread;
+use crate::arrival;
 use crate::portal::Portal;
 
 /// How long a posted form may be, in bytes.
@@ -104,7 +104,6 @@ pub fn routes(portal: Arc<Portal>) -> Router {
         .route("/page.css", file("text/css; charset=utf-8", include_str!("pages/page.css")))
         .route("/page.js", file("text/javascript; charset=utf-8", include_str!("pages/page.js")))
         .route("/icon.svg", file("image/svg+xml", include_str!("pages/icon.svg")))
-        .layer(DefaultBodyLimit::max(MAX_FORM))
         .layer(from_fn(unread::discard))
         .layer(from_fn(bounded))
         .with_state(portal)
@@ -124,20 +123,18 @@ async fn bounded(request: Request, next: Next) -> Response {
     response
 }
 
-async fn admit(State(portal): Shared, mut request: Request, next: Next) -> Response {
-    let judged = portal.access.judge(request.headers(), portal.clock.now());
-    match judged {
-        Ok(caller) => {
-            let safe = request.method().is_safe();
-            request.extensions_mut().insert(caller);
-            // Who hangs up must not leave a change half done: written, and not in force.
-            if safe { next.run(request).await } else { outlive(next.run(request)).await }
-        }
+async fn admit(State(portal): Shared, request: Request, next: Next) -> Response {
+    let judge = |request: &Request| portal.access.judge(request.headers(), portal.clock.now());
+    let (uri, safe) = (request.uri().clone(), request.method().is_safe());
+    match arrival::admit(request, MAX_FORM, judge).await {
+        Ok(request) if safe => next.run(request).await,
+        // Who hangs up must not leave a change half done: written, and not in force.
+        Ok(request) => outlive(next.run(request)).await,
         Err(refused) if refused.status == StatusCode::UNAUTHORIZED => {
-            let to = login::way_in(&portal, request.method().is_safe().then(|| request.uri()));
+            let to = login::way_in(&portal, safe.then_some(&uri));
             Redirect::to(&to).into_response()
         }
-        Err(refused) => Failed::new(refused.status, refused.why).into_response(),
+        Err(refused) => Failed::from(refused).into_response(),
     }
 }
 
@@ -152,10 +149,10 @@ struct Posted {
 impl FromRequest<Arc<Portal>> for Posted {
     type Rejection = Failed;
 
-    async fn from_request(request: Request, portal: &Arc<Portal>) -> Result<Self, Failed> {
+    async fn from_request(request: Request, _: &Arc<Portal>) -> Result<Self, Failed> {
         let caller = request.extensions().get::<Caller>().cloned();
         let live = request.headers().contains_key(LIVE);
-        let fields = Fields::of(request, portal).await?;
+        let fields = Fields::of(request, MAX_FORM).await?;
         let caller = caller.filter(|caller| caller.confirms(fields.text("csrf").as_bytes()));
         let why = "this form is from another session: go back, load it again, and repeat what you did";
         Ok(Self { caller: caller.ok_or_else(|| Failed::new(StatusCode::FORBIDDEN, why))?, fields, live })
@@ -167,9 +164,9 @@ impl FromRequest<Arc<Portal>> for Posted {
 struct Fields(Vec<(String, String)>);
 
 impl Fields {
-    async fn of(request: Request, portal: &Arc<Portal>) -> Result<Self, Failed> {
-        let body = Bytes::from_request(request, portal).await;
-        let body = body.map_err(|rejected| Failed::new(rejected.status(), &rejected.body_text()))?;
+    async fn of(request: Request, limit: usize) -> Result<Self, Failed> {
+        let body = arrival::whole(request.into_body(), limit, arrival::FORM_TIMEOUT).await;
+        let body = body.map_err(|missing| Failed::from(Refused::from(missing)))?;
         Self::read(&body)
     }
 
@@ -217,6 +214,12 @@ impl Failed {
 impl From<delivery::store::sqlite::archive::ReadError> for Failed {
     fn from(error: delivery::store::sqlite::archive::ReadError) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, &error.to_string())
+    }
+}
+
+impl From<Refused> for Failed {
+    fn from(refused: Refused) -> Self {
+        Self::new(refused.status, refused.why)
     }
 }
 

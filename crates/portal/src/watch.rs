@@ -187,12 +187,19 @@ impl Watch {
         self.lane(lane).map_or_else(|| lane.to_string(), |lane| lane.id)
     }
 
-    /// The lane of this name or id, also of an integration that is gone; the latest, if several had the name.
+    /// The lane of the integration with this id, also if it is gone.
+    pub(crate) fn lane_of_id(&self, id: &str) -> Option<LaneId> {
+        self.latest(|lane| lane.id == id)
+    }
+
+    /// The lane of this name, also of an integration that is gone; the latest, if several had the name.
     pub(crate) fn lane_named(&self, name: &str) -> Option<LaneId> {
+        self.latest(|lane| lane.name == name)
+    }
+
+    fn latest(&self, is: impl Fn(&Lane) -> bool) -> Option<LaneId> {
         let lanes = self.lanes.read().unwrap_or_else(PoisonError::into_inner);
-        let of =
-            |is: &dyn Fn(&Lane) -> bool| lanes.iter().filter(|(_, lane)| is(lane)).map(|(id, _)| *id).max();
-        of(&|lane| lane.id == name).or_else(|| of(&|lane| lane.name == name))
+        lanes.iter().filter(|(_, lane)| is(lane)).map(|(id, _)| *id).max()
     }
 
     fn lane(&self, lane: LaneId) -> Option<Lane> {

@@ -202,13 +202,7 @@ impl<'p> Names<'p> {
     /// The name of a lane's integration, and what the lane is known by among all that ever were.
     fn of(&mut self, lane: LaneId) -> &(String, String) {
         let portal = self.portal;
-        self.known.entry(lane).or_insert_with(|| {
-            let integration = portal.watch.name_of(lane);
-            // Where another integration has the name now, or had it later, the id tells them apart.
-            let named = lane_of(portal, &integration) == Some(lane);
-            let known_by = if named { integration.clone() } else { portal.watch.id_of(lane) };
-            (integration, known_by)
-        })
+        self.known.entry(lane).or_insert_with(|| (portal.watch.name_of(lane), known_by(portal, lane)))
     }
 }
 
@@ -255,8 +249,21 @@ fn ever_known(portal: &Portal, name: &str) -> Result<LaneId, Problem> {
     lane_of(portal, name).map_or_else(|| known(portal, name), Ok)
 }
 
+/// What a lane is known by: its integration's name, or its id where another one has the name now, or had it later; or its
+/// number where that is another's name too, as that of one that stood in the file.
+pub(crate) fn known_by(portal: &Portal, lane: LaneId) -> String {
+    let names = [portal.watch.name_of(lane), portal.watch.id_of(lane)];
+    let plain = names.into_iter().find(|name| lane_of(portal, name) == Some(lane));
+    plain.unwrap_or_else(|| format!("{LANE}{}", lane.0))
+}
+
+/// What stands before the number of a lane that has no name of its own any more.
+const LANE: &str = "lane-";
+
 fn lane_of(portal: &Portal, name: &str) -> Option<LaneId> {
-    portal.sender.lane(name).or_else(|| portal.watch.lane_named(name))
+    let number = || name.strip_prefix(LANE)?.parse().ok().map(LaneId);
+    let gone = || portal.watch.lane_of_id(name).or_else(|| portal.watch.lane_named(name));
+    portal.sender.lane(name).or_else(gone).or_else(number)
 }
 
 pub(crate) async fn detail(

@@ -22,7 +22,11 @@ use serde_json::{Map, Value, json};
 
 use super::Problem;
 use super::operation::{JSON, Operation, post};
+use crate::arrival::{Missing, UPDATES_TIMEOUT, whole};
 use crate::portal::{MAX_BODIES, MAX_BODY, MAX_UPDATES, Portal};
+
+/// Where updates are handed in.
+pub(super) const PATH: &str = "/v1/updates";
 
 /// The longest idempotency key, in bytes.
 const MAX_KEY: usize = 256;
@@ -32,7 +36,7 @@ const LINES: [&str; 2] = ["application/x-ndjson", "application/ndjson"];
 
 pub(super) fn operations() -> Vec<Operation> {
     vec![
-        post("/v1/updates", "addUpdates", accept)
+        post(PATH, "addUpdates", accept)
             .says("Takes updates in: one, an array of them, or one a line")
             .reads::<Once>()
             .takes_as::<OneOrMore>(JSON)
@@ -266,9 +270,15 @@ async fn read(
         Problem::later(StatusCode::TOO_MANY_REQUESTS, why, 1)
     };
     let held = Arc::clone(&portal.bodies).try_acquire_many_owned(permits).map_err(busy)?;
-    let bytes = axum::body::to_bytes(body, MAX_BODY).await;
-    // What breaks off has nobody left to answer; what is left is a body that is too long.
-    Ok((bytes.map_err(|_| too_large())?, held))
+    match whole(body, MAX_BODY, UPDATES_TIMEOUT).await {
+        Ok(bytes) => Ok((bytes, held)),
+        Err(Missing::TooLong) => Err(too_large()),
+        Err(Missing::TooSlow) => {
+            let why =
+                format!("the body took longer than {} s; send several requests", UPDATES_TIMEOUT.as_secs());
+            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, why))
+        }
+    }
 }
 
 async fn take_in(portal: &Portal, texts: &[&[u8]], key: Option<&str>) -> Result<Vec<Became>, Problem> {

@@ -12,7 +12,7 @@ use super::layout::{address, confirmation, moment, page, query, segment};
 use super::{Answer, Failed, Fields, Posted, Shared};
 use crate::access::Caller;
 use crate::api::Problem;
-use crate::api::deliveries::{Filter, send_dead_again};
+use crate::api::deliveries::{Filter, known_by, send_dead_again};
 use crate::portal::Portal;
 
 /// What a list can be narrowed by.
@@ -167,7 +167,7 @@ fn table(portal: &Portal, fields: &Fields, found: &Page, path: &str) -> Markup {
 
 /// Where a delivery is shown.
 pub(super) fn place(portal: &Portal, delivery: &Delivery) -> String {
-    format!("/deliveries/{}/{}", segment(&portal.watch.id_of(delivery.lane)), delivery.id.0)
+    format!("/deliveries/{}/{}", segment(&known_by(portal, delivery.lane)), delivery.id.0)
 }
 
 fn row(portal: &Portal, delivery: &Delivery) -> Markup {

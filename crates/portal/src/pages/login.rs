@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
+use delivery::tasks::outlive;
 use http::header::{ORIGIN, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use maud::{Markup, html};
@@ -15,6 +16,9 @@ use super::layout::{address, bare, query, told};
 use super::{Failed, Fields, Posted, Shared};
 use crate::access::{Denied, MIN_PASSWORD, Peer, origin};
 use crate::portal::Portal;
+
+/// How long the form of somebody who is not let in yet may be, in bytes.
+const MAX_FORM: usize = 8 * 1024;
 
 /// Where somebody who is not let in is sent to; `wanted` is where they wanted to go.
 pub(super) fn way_in(portal: &Portal, wanted: Option<&Uri>) -> String {
@@ -75,7 +79,7 @@ pub(super) async fn log_in(
     request: Request,
 ) -> Result<Response, Failed> {
     let from = from(peer, request.headers());
-    let (fields, headers) = filled_in(&portal, request).await?;
+    let (fields, headers) = filled_in(request).await?;
     let name = fields.text("name").trim();
     let password = SecretString::from(fields.text("password"));
     match portal.access.log_in((name, password), from, portal.clock.now()).await {
@@ -123,10 +127,10 @@ fn from(peer: Option<Extension<Peer>>, headers: &HeaderMap) -> IpAddr {
 }
 
 /// What was filled in by somebody who is not let in yet, on a page of this server.
-async fn filled_in(portal: &Arc<Portal>, request: Request) -> Result<(Fields, HeaderMap), Failed> {
+async fn filled_in(request: Request) -> Result<(Fields, HeaderMap), Failed> {
     let headers = request.headers().clone();
-    origin::of_this_server(&headers).map_err(|refused| Failed::new(refused.status, refused.why))?;
-    Ok((Fields::of(request, portal).await?, headers))
+    origin::of_this_server(&headers)?;
+    Ok((Fields::of(request, MAX_FORM).await?, headers))
 }
 
 pub(super) async fn log_out(State(portal): Shared, headers: HeaderMap, _posted: Posted) -> Response {
@@ -178,12 +182,18 @@ pub(super) async fn set_up(
     request: Request,
 ) -> Result<Response, Failed> {
     let from = from(peer, request.headers());
-    let (fields, _) = filled_in(&portal, request).await?;
-    let name = fields.text("name").trim();
-    let password = SecretString::from(fields.text("password"));
-    let now = portal.clock.now();
-    let done =
-        portal.access.set_up(fields.text("token").trim(), (name, password), &portal.book, (from, now)).await;
+    let (fields, _) = filled_in(request).await?;
+    let name = fields.text("name").trim().to_owned();
+    let setting_up = {
+        let (portal, fields, name) = (Arc::clone(&portal), fields.clone(), name.clone());
+        async move {
+            let password = SecretString::from(fields.text("password"));
+            let (token, from) = (fields.text("token").trim(), (from, portal.clock.now()));
+            portal.access.set_up(token, (&name, password), &portal.book, from).await
+        }
+    };
+    // Who hangs up must not be known to the store alone.
+    let done = outlive(setting_up).await;
     let denied = match done {
         Ok(()) => return Ok(Redirect::to("/login?done=setup").into_response()),
         Err(denied) => denied,
@@ -192,7 +202,7 @@ pub(super) async fn set_up(
         Denied::Invalid(mistakes) => mistakes.clone(),
         other => vec![format!("token: {other}")],
     };
-    Ok((status(&denied), set_up_form(name, &wrong)).into_response())
+    Ok((status(&denied), set_up_form(&name, &wrong)).into_response())
 }
 
 #[cfg(test)]
