@@ -42,7 +42,8 @@ async fn a_webhook_is_added_as_the_documentation_page_says_and_its_deliveries_ar
 /// *Settings > Response Integrations > Add Integration > Webhook.*
 async fn add_a_webhook(browser: &Browser, receiver: &MockReceiver) {
     browser.until("document.querySelector('h1').textContent === 'Overview'").await;
-    browser.click("nav a[href='/settings/integrations']").await;
+    browser.click("nav a[href='/settings']").await;
+    browser.until("document.querySelector('h1').textContent === 'Response Integrations'").await;
     browser.press("Add Integration").await;
     browser.press("Webhook").await;
     browser.fill("#name", "my SIEM").await;
@@ -93,7 +94,7 @@ async fn add_a_webhook(browser: &Browser, receiver: &MockReceiver) {
 }
 
 async fn add_a_policy(browser: &Browser) {
-    browser.click("nav a[href='/settings/policies']").await;
+    browser.click("nav.settings a[href='/settings/policies']").await;
     browser.press("Add Policy").await;
     browser.press("Save").await;
     browser.until("document.querySelector('#wrong-name').innerText.includes('it is needed')").await;
@@ -119,7 +120,7 @@ async fn breaks_and_is_repaired(browser: &Browser, server: &Server, receiver: &M
     receiver.set_faults([]);
     browser.press("Resend all dead letters").await;
     browser.accept().await;
-    browser.until("document.querySelector('.done').textContent === 'It is sent again.'").await;
+    browser.until("document.querySelector('.done').textContent === 'Sent again. It was 1.'").await;
     receiver.expect(1..).alerttype("ongoing").status(200).within(LIMIT).await.unwrap();
     browser.go(&format!("{}event?id=00edee24-bc66-4b37-803c-123456789012", server.url)).await;
     browser.until("document.querySelectorAll('#life > li').length === 2").await;
@@ -142,9 +143,9 @@ async fn pages_fit_a_narrow_screen_and_a_dark_one() {
         for (path, what) in [
             ("", "overview"),
             ("settings/integrations", "integrations"),
-            ("settings/integrations/add/webhook", "webhook"),
+            ("settings/add-integration/webhook", "webhook"),
             ("settings/integrations/siem", "fixed"),
-            ("settings/policies/add", "policy"),
+            ("settings/add-policy", "policy"),
             ("settings/access", "access"),
             ("deliveries", "deliveries"),
             ("deliveries/siem/1", "delivery"),

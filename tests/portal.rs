@@ -2,6 +2,7 @@
 //! field, and whoever looks for secrets.
 
 mod commands;
+mod forms;
 mod markup;
 mod secrets;
 
@@ -67,10 +68,10 @@ const PAGES: [&str; 11] = [
     "/dead",
     "/event?id=x",
     "/settings/integrations",
-    "/settings/integrations/add",
-    "/settings/integrations/add/webhook",
+    "/settings/add-integration",
+    "/settings/add-integration/webhook",
     "/settings/policies",
-    "/settings/policies/add",
+    "/settings/add-policy",
     "/settings/access",
     "/settings/changes",
 ];
@@ -180,6 +181,7 @@ async fn who_is_not_let_in_sees_nothing() {
         ("//evil.example", "/"),
         ("https://evil.example", "/"),
         ("/\\evil", "/"),
+        ("/\t/evil.example", "/"),
     ] {
         let body = form(&[("name", "ann"), ("password", "correct horse"), ("to", to)]);
         assert_eq!(ask(&server, "POST /login", &[FORM], &body).header("location"), Some(goes), "{to}");

@@ -56,7 +56,7 @@ async fn markup_in_every_field_is_shown_as_text() {
     let (id, odd) = filled(&server, &receiver).await;
 
     let quoted = form(&[("q", MARKUP)]).replace("q=", "");
-    let page = ask(&server, "GET /settings/integrations/add/webhook", &[], "");
+    let page = ask(&server, "GET /settings/add-integration/webhook", &[], "");
     let mut fields: Vec<_> = [
         "name",
         "description",
@@ -76,10 +76,10 @@ async fn markup_in_every_field_is_shown_as_text() {
     .map(|name| (*name, MARKUP))
     .collect();
     fields.extend([("csrf", page.confirmation()), ("act", "look")]);
-    let looked = ask(&server, "POST /settings/integrations/add/webhook", &[FORM], &form(&fields));
+    let looked = ask(&server, "POST /settings/add-integration/webhook", &[FORM], &form(&fields));
     assert_eq!(looked.status, 200);
     let test = form(&[("csrf", page.confirmation()), ("act", "try"), ("url", &receiver.uri())]);
-    let tried = ask(&server, "POST /settings/integrations/add/webhook", &[FORM], &test);
+    let tried = ask(&server, "POST /settings/add-integration/webhook", &[FORM], &test);
     assert!(tried.body.contains("400 Bad Request") && tried.body.contains("x-markup"), "{}", tried.body);
     let event = form(&[("id", &event())]);
     let mut shown: Vec<_> = PAGES.iter().map(|page| (*page).to_owned()).collect();

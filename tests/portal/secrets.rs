@@ -57,6 +57,16 @@ async fn no_page_and_no_answer_holds_a_secret() {
         ])
     };
     let mut answers = vec![];
+    let asked =
+        ask(&server, &format!("POST {path}"), &[FORM, &cookie], &typed("X-Token: canary-token", "look"));
+    assert!(
+        asked.body.contains("type it again") && asked.body.contains("write them again"),
+        "{}",
+        asked.body
+    );
+    let lines = [FORM, &cookie, "X-Live: 1"];
+    let live = ask(&server, &format!("POST {path}"), &lines, &typed("X-Token: canary-token", "look"));
+    assert!(!live.body.contains("type it again") && !live.body.contains("write them again"), "{}", live.body);
     for list in [
         "X-Api-Key: canary-key, oops",
         "Authorization canary-key",

@@ -18,7 +18,7 @@ mod tokens;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use delivery::clock::Timestamp;
 use delivery::store::Fault;
@@ -49,6 +49,9 @@ const MAX_WAITING: usize = 8;
 /// What the audit log calls whoever has the set-up token, which is good for the first person only.
 const SET_UP: &str = "the set-up token";
 
+/// What the script of a page sends with what it asks by itself: nobody is there because of that.
+pub(crate) const LIVE: &str = "x-live";
+
 /// Who may ask.
 #[derive(Debug)]
 pub struct Access {
@@ -63,8 +66,8 @@ pub struct Access {
     changing: tokio::sync::Mutex<()>,
     sessions: Mutex<Sessions>,
     limiter: Mutex<Limiter>,
-    hashing: Semaphore,
-    waiting: Semaphore,
+    hashing: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
 }
 
 #[derive(Debug, Default)]
@@ -176,8 +179,8 @@ impl Access {
             changing: tokio::sync::Mutex::default(),
             sessions: Mutex::default(),
             limiter: Mutex::default(),
-            hashing: Semaphore::new(HASHES),
-            waiting: Semaphore::new(HASHES + MAX_WAITING),
+            hashing: Arc::new(Semaphore::new(HASHES)),
+            waiting: Arc::new(Semaphore::new(HASHES + MAX_WAITING)),
         }
     }
 
@@ -215,7 +218,8 @@ impl Access {
             let caller = |who| Caller { who, by: By::Bearer };
             return self.bearer(given).map(caller).ok_or(refused(StatusCode::UNAUTHORIZED, why));
         }
-        if let Some(session) = cookie(headers, &self.cookie_name()).and_then(|value| self.session(value, now))
+        if let Some(session) = cookie(headers, &self.cookie_name())
+            .and_then(|value| self.session(value, now, !headers.contains_key(LIVE)))
         {
             origin::of_this_server(headers)?;
             let by = By::Session { name: session.name.clone(), confirmation: session.confirmation };
@@ -247,8 +251,8 @@ impl Access {
         found.map(|token| format!("token {}", token.name))
     }
 
-    fn session(&self, value: &str, now: Timestamp) -> Option<Session> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).find(value, now)
+    fn session(&self, value: &str, now: Timestamp, by_hand: bool) -> Option<Session> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).find(value, now, by_hand)
     }
 
     /// What the cookie of a session is called. Browsers send a host's cookies to all its ports, so the port is part of it.
@@ -263,10 +267,13 @@ impl Access {
         from: IpAddr,
         now: Timestamp,
     ) -> Result<String, Denied> {
-        self.try_from(from, now)?;
+        self.take_try(from, now)?;
         let hash = self.known().people.get(name).map(|person| person.hash.clone());
-        let right = self.at_the_hash(move || people::verify(hash.as_deref(), &password)).await?;
-        if !right || !self.known().people.contains_key(name) {
+        let verified = hash.clone();
+        let right = self.at_the_hash(move || people::verify(verified.as_deref(), &password)).await?;
+        // Who gave it another one meanwhile has ended the sessions of the old one; they wait until this one has begun.
+        let known = self.known();
+        if !right || known.people.get(name).map(|person| &person.hash) != hash.as_ref() {
             return Err(Denied::Wrong);
         }
         self.limiter.lock().unwrap_or_else(PoisonError::into_inner).forget(from);
@@ -289,7 +296,7 @@ impl Access {
         book: &Book,
         (from, now): (IpAddr, Timestamp),
     ) -> Result<(), Denied> {
-        self.try_from(from, now)?;
+        self.take_try(from, now)?;
         let right = |known: &SecretString| {
             let known = known.expose_secret().as_bytes();
             !known.is_empty() && bool::from(known.ct_eq(token.as_bytes()))
@@ -301,7 +308,11 @@ impl Access {
         self.add_person((name, password), book, SET_UP, now).await
     }
 
-    fn try_from(&self, from: IpAddr, now: Timestamp) -> Result<(), Denied> {
+    fn take_try(&self, from: IpAddr, now: Timestamp) -> Result<(), Denied> {
+        if self.waiting.available_permits() == 0 {
+            // It is not looked at, so it does not count.
+            return Err(Denied::Later(1));
+        }
         let mut limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
         limiter.take(from, now).map_err(Denied::Later)
     }
@@ -311,8 +322,14 @@ impl Access {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Denied> {
-        let _place = self.waiting.try_acquire().map_err(|_| Denied::Later(1))?;
-        let _turn = self.hashing.acquire().await.map_err(|_| Denied::Later(1))?;
+        let place = Arc::clone(&self.waiting).try_acquire_owned().map_err(|_| Denied::Later(1))?;
+        let turn = Arc::clone(&self.hashing).acquire_owned().await.map_err(|_| Denied::Later(1))?;
+        // The work goes on if nobody waits for it any more; its turn is over when it is.
+        let work = move || {
+            let done = work();
+            drop((place, turn));
+            done
+        };
         match tokio::task::spawn_blocking(work).await {
             Ok(done) => Ok(done),
             Err(error) => std::panic::resume_unwind(error.into_panic()),
@@ -328,9 +345,13 @@ fn bearer_of(headers: &HeaderMap) -> Option<&[u8]> {
 
 /// A cookie of a request (RFC 6265, section 5.4); several fields may hold some.
 fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    let fields = headers.get_all(COOKIE).iter().filter_map(|field| field.to_str().ok());
-    let pairs = fields.flat_map(|field| field.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.into_iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+    // Others of this host may hold any bytes: they are shared by all its ports.
+    let fields = headers.get_all(COOKIE).iter().map(http::HeaderValue::as_bytes);
+    let pairs = fields
+        .flat_map(|field| field.split(|byte| *byte == b';'))
+        .filter_map(|pair| std::str::from_utf8(pair).ok());
+    let mut pairs = pairs.filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(known, _)| *known == name).map(|(_, value)| value)
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@
 //! | `/` | how all goes, with the last hour |
 //! | `/deliveries`, `/deliveries/{integration}/{number}`, `/event` | what became of updates; one delivery; one event's life |
 //! | `/dead` | what was given up; sends it again |
-//! | `/settings/integrations`, `…/add`, `…/add/webhook`, `…/{id}` | response integrations |
-//! | `/settings/policies`, `…/add`, `…/{id}` | response policies |
+//! | `/settings/integrations`, `…/{id}`, `/settings/add-integration`, `…/webhook` | response integrations |
+//! | `/settings/policies`, `…/{id}`, `/settings/add-policy` | response policies |
 //! | `/settings/access`, `/settings/changes` | who may ask; who changed what |
 //! | `/login`, `/setup`, `/logout` | logging in |
 //!
@@ -49,7 +49,7 @@ use maud::{Markup, html};
 use sender::book;
 use url::form_urlencoded;
 
-use crate::access::{Caller, Denied};
+use crate::access::{Caller, Denied, LIVE};
 use crate::api::unread;
 use crate::portal::Portal;
 
@@ -86,12 +86,12 @@ pub fn routes(portal: Arc<Portal>) -> Router {
         .route("/dead", get(deliveries::dead).post(deliveries::resend_dead))
         .route("/settings", get(|| async { Redirect::to("/settings/integrations") }))
         .route("/settings/integrations", get(integrations::list))
-        .route("/settings/integrations/add", get(integrations::choose))
-        .route("/settings/integrations/add/webhook", get(integration::blank).post(integration::add))
+        .route("/settings/add-integration", get(integrations::choose))
+        .route("/settings/add-integration/webhook", get(integration::blank).post(integration::add))
         .route("/settings/integrations/{id}", get(integration::show).post(integration::replace))
         .route("/settings/integrations/{id}/act", post(integrations::act))
         .route("/settings/policies", get(policies::list))
-        .route("/settings/policies/add", get(policies::blank).post(policies::add))
+        .route("/settings/add-policy", get(policies::blank).post(policies::add))
         .route("/settings/policies/{id}", get(policies::show).post(policies::replace))
         .route("/settings/policies/{id}/act", post(policies::act))
         .route("/settings/access", get(access::show).post(access::change))
@@ -145,6 +145,8 @@ async fn admit(State(portal): Shared, mut request: Request, next: Next) -> Respo
 struct Posted {
     caller: Caller,
     fields: Fields,
+    /// Whether the page's script asks, which keeps what was typed.
+    live: bool,
 }
 
 impl FromRequest<Arc<Portal>> for Posted {
@@ -152,10 +154,11 @@ impl FromRequest<Arc<Portal>> for Posted {
 
     async fn from_request(request: Request, portal: &Arc<Portal>) -> Result<Self, Failed> {
         let caller = request.extensions().get::<Caller>().cloned();
+        let live = request.headers().contains_key(LIVE);
         let fields = Fields::of(request, portal).await?;
         let caller = caller.filter(|caller| caller.confirms(fields.text("csrf").as_bytes()));
         let why = "this form is from another session: go back, load it again, and repeat what you did";
-        Ok(Self { caller: caller.ok_or_else(|| Failed::new(StatusCode::FORBIDDEN, why))?, fields })
+        Ok(Self { caller: caller.ok_or_else(|| Failed::new(StatusCode::FORBIDDEN, why))?, fields, live })
     }
 }
 

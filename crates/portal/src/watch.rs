@@ -248,7 +248,9 @@ impl Observer for Watch {
         match report.disposition {
             Disposition::Delivered => tracing::debug!(integration, id, number, "delivered"),
             Disposition::Repeat | Disposition::Retry(_) => {
-                self.hour.0.failed.fetch_add(1, Ordering::Relaxed);
+                // What was never sent is repeated at once, and counts for nothing.
+                let counts = u64::from(!matches!(report.disposition, Disposition::Repeat));
+                self.hour.0.failed.fetch_add(counts, Ordering::Relaxed);
                 tracing::info!(
                     integration,
                     id,

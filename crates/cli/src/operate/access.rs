@@ -29,9 +29,7 @@ pub(crate) fn people(what: &People) -> Result<ExitCode, Failure> {
             (name, server, "can log in no more")
         }
     };
-    if !server.json {
-        show::println(&format!("{} {done}", show::printable(name)));
-    }
+    done_to(name, done, server);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -63,12 +61,18 @@ pub(crate) fn tokens(what: &Tokens) -> Result<ExitCode, Failure> {
         }
         Tokens::Remove { name, server } => {
             ask(server)?.delete(&format!("/v1/tokens/{}", encoded(name)))?.good()?;
-            if !server.json {
-                show::println(&format!("{} is good for nothing any more", show::printable(name)));
-            }
+            done_to(name, "is good for nothing any more", server);
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+fn done_to(name: &str, what: &str, server: &Server) {
+    show::println(&if server.json {
+        json!({ "name": name }).to_string()
+    } else {
+        format!("{} {what}", show::printable(name))
+    });
 }
 
 fn list(server: &Server, what: &str, names: &[&str]) -> Result<ExitCode, Failure> {

@@ -44,12 +44,15 @@ impl Sessions {
         Some(value)
     }
 
-    pub(super) fn find(&mut self, value: &str, now: Timestamp) -> Option<Session> {
+    /// The session of a cookie; `by_hand` if somebody asks, and not their page by itself.
+    pub(super) fn find(&mut self, value: &str, now: Timestamp, by_hand: bool) -> Option<Session> {
         let session = self.0.get_mut(&digest(value.as_bytes()))?;
         if !session.lasts(now) {
             return None;
         }
-        session.seen = now;
+        if by_hand {
+            session.seen = now;
+        }
         Some(session.clone())
     }
 

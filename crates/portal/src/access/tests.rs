@@ -116,7 +116,7 @@ async fn who_logs_in_is_known_by_a_cookie_and_changes_repeat_a_word() {
     assert_eq!(log_in(&access, "ann", "wrong horse", at(0)).await, Err(Denied::Wrong));
     assert_eq!(log_in(&access, "bob", "correct horse", at(0)).await, Err(Denied::Wrong));
     let value = log_in(&access, "ann", "correct horse", at(0)).await.unwrap();
-    let cookie = format!("other=1; fusion_webhook_8090={value}");
+    let cookie = format!("other=caf\u{e9}; fusion_webhook_8090={value}");
     let asked = |origin: &str, now| {
         let lines = [("host", "h:1"), ("cookie", &*cookie), ("origin", origin)];
         access.judge(&headers(&lines), now)
@@ -136,6 +136,22 @@ async fn who_logs_in_is_known_by_a_cookie_and_changes_repeat_a_word() {
     assert_eq!(judged(&access, &[("host", "h:1"), ("cookie", "fusion_webhook_8090=x")]), Err(401));
     access.log_out(&headers(&[("cookie", &cookie)]));
     assert_eq!(asked("http://h:1", at(1)).unwrap_err().status, 401);
+}
+
+#[tokio::test]
+async fn a_log_in_that_waited_while_the_password_changed_is_none() {
+    let access = with_person(LOOPBACK);
+    let turn = access.hashing.acquire().await.unwrap();
+    let waiting = log_in(&access, "ann", "correct horse", at(0));
+    let changing = async {
+        tokio::task::yield_now().await;
+        let hash = people::hash(&SecretString::from("correct donkey")).unwrap();
+        let person = access.known.read().unwrap().people["ann"].clone().with(hash);
+        access.known.write().unwrap().people.insert("ann".to_owned(), person);
+        drop(turn);
+    };
+    assert_eq!(tokio::join!(waiting, changing).0, Err(Denied::Wrong));
+    assert!(log_in(&access, "ann", "correct donkey", at(0)).await.is_ok());
 }
 
 #[tokio::test]
@@ -174,22 +190,31 @@ fn the_limiter_forgets_the_oldest_place_and_takes_an_ipv6_network_for_one() {
 fn sessions_end_when_they_rest_when_they_are_old_and_with_their_person() {
     let mut sessions = Sessions::default();
     let value = sessions.begin("ann", at(0)).unwrap();
-    assert!(sessions.find("", at(0)).is_none() && sessions.find(&value, at(IDLE.as_secs() - 1)).is_some());
-    assert!(sessions.find(&value, at(2 * IDLE.as_secs() - 1)).is_none(), "it rested");
+    assert!(
+        sessions.find("", at(0), true).is_none()
+            && sessions.find(&value, at(IDLE.as_secs() - 1), true).is_some()
+    );
+    assert!(sessions.find(&value, at(2 * IDLE.as_secs() - 1), true).is_none(), "it rested");
+    let value = sessions.begin("ann", at(0)).unwrap();
+    assert!(sessions.find(&value, at(IDLE.as_secs() - 1), false).is_some());
+    assert!(
+        sessions.find(&value, at(IDLE.as_secs()), true).is_none(),
+        "a page that asks by itself is nobody"
+    );
     let value = sessions.begin("ann", at(0)).unwrap();
     let mut now = Duration::ZERO;
     while now < WHOLE {
-        assert!(sessions.find(&value, at(now.as_secs())).is_some());
+        assert!(sessions.find(&value, at(now.as_secs()), true).is_some());
         now += Duration::from_secs(3600);
     }
-    assert!(sessions.find(&value, at(WHOLE.as_secs())).is_none(), "it is old");
+    assert!(sessions.find(&value, at(WHOLE.as_secs()), true).is_none(), "it is old");
     let (ann, bob) = (sessions.begin("ann", at(1)).unwrap(), sessions.begin("bob", at(2)).unwrap());
     sessions.end_of("ann");
-    assert!(sessions.find(&ann, at(2)).is_none() && sessions.find(&bob, at(2)).is_some());
+    assert!(sessions.find(&ann, at(2), true).is_none() && sessions.find(&bob, at(2), true).is_some());
     for _ in 0..MAX_SESSIONS {
         sessions.begin("eve", at(3)).unwrap();
     }
-    assert!(sessions.find(&bob, at(3)).is_none(), "the one that rested longest made place");
+    assert!(sessions.find(&bob, at(3), true).is_none(), "the one that rested longest made place");
 }
 
 #[test]

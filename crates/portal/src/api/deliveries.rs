@@ -33,7 +33,7 @@ const DEFAULT_LIMIT: usize = 50;
 const MAX_LIMIT: usize = 1000;
 
 /// How many dead letters one request resends.
-const MAX_RESEND: usize = 10_000;
+pub(crate) const MAX_RESEND: usize = 10_000;
 
 pub(super) fn operations() -> Vec<Operation> {
     vec![

@@ -7,7 +7,7 @@ use http::{StatusCode, Uri};
 use maud::{Markup, html};
 use secrecy::SecretString;
 
-use super::layout::{button, confirmation, mistakes, moment, other_mistakes, page, query};
+use super::layout::{button, confirmation, moment, page, query, told};
 use super::{Failed, Fields, Posted, Shared};
 use crate::access::{By, Caller, Denied, MIN_PASSWORD};
 use crate::portal::Portal;
@@ -20,6 +20,7 @@ struct Said<'a> {
     token: Option<(&'a str, &'a str)>,
     wrong: &'a [String],
     at: &'a str,
+    name: &'a str,
 }
 
 pub(super) async fn show(State(portal): Shared, Extension(caller): Extension<Caller>, uri: Uri) -> Markup {
@@ -28,7 +29,7 @@ pub(super) async fn show(State(portal): Shared, Extension(caller): Extension<Cal
 
 pub(super) async fn change(
     State(portal): Shared,
-    Posted { caller, fields }: Posted,
+    Posted { caller, fields, .. }: Posted,
 ) -> Result<Response, Failed> {
     let (name, act) = (fields.text("name").trim(), fields.text("act"));
     let password = || SecretString::from(fields.text("password"));
@@ -50,7 +51,7 @@ pub(super) async fn change(
     match done {
         Ok(done) => Ok(Redirect::to(&format!("{HERE}?done={done}")).into_response()),
         Err(Denied::Invalid(wrong)) => {
-            let said = Said { wrong: &wrong, at: act, ..Said::default() };
+            let said = Said { wrong: &wrong, at: act, name, token: None };
             let page = whole(&portal, &caller, &Fields::default(), &said);
             Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
         }
@@ -98,7 +99,7 @@ fn people(portal: &Portal, caller: &Caller, said: &Said<'_>) -> Markup {
                         select #whose name="name" { @for (name, _) in &people { option value=(name) selected[*name == caller.who] { (name) } } }
                         label for="new-password" { "New password" }
                         input #new-password name="password" type="password" autocomplete="new-password" required minlength=(MIN_PASSWORD);
-                        (mistakes("password", wrong("change-password")))
+                        (told("password", wrong("change-password")))
                         p.actions { button type="submit" { "Change password" } }
                     }
                 }
@@ -107,14 +108,13 @@ fn people(portal: &Portal, caller: &Caller, said: &Said<'_>) -> Markup {
                 summary { "Let somebody log in" }
                 form.stack method="post" {
                     (confirmation(caller))
-                    (other_mistakes(&["name", "password"], wrong("add-person")))
                     label for="person" { "Name" }
-                    input #person name="name" autocomplete="off" required;
-                    (mistakes("name", wrong("add-person")))
+                    input #person name="name" value=(if said.at == "add-person" { said.name } else { "" }) autocomplete="off" required;
+                    (told("name", wrong("add-person")))
                     label for="password" { "Password" }
                     input #password name="password" type="password" autocomplete="new-password" required minlength=(MIN_PASSWORD);
                     p.hint { "At least " (MIN_PASSWORD) " characters." }
-                    (mistakes("password", wrong("add-person")))
+                    (told("password", wrong("add-person")))
                     p.actions { button type="submit" name="act" value="add-person" { "Let them log in" } }
                 }
             }
@@ -149,8 +149,8 @@ fn tokens(portal: &Portal, caller: &Caller, said: &Said<'_>) -> Markup {
             form.stack method="post" {
                 (confirmation(caller))
                 label for="token" { "Name of a new token" }
-                input #token name="name" autocomplete="off" required placeholder="ci";
-                (mistakes("name", wrong))
+                input #token name="name" value=(if said.at == "add-token" { said.name } else { "" }) autocomplete="off" required placeholder="ci";
+                (told("name", wrong))
                 p.actions { button type="submit" name="act" value="add-token" { "Make a token" } }
             }
         }

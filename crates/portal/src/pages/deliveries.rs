@@ -5,7 +5,7 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use delivery::store::Settled;
 use delivery::store::sqlite::archive::{Delivery, Page, State as Is, Status};
-use http::Uri;
+use http::{StatusCode, Uri};
 use maud::{Markup, html};
 
 use super::layout::{address, confirmation, moment, page, query, segment};
@@ -49,7 +49,8 @@ fn filter(fields: &Fields) -> Result<Filter, Failed> {
     let mut pairs: Vec<_> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
     pairs.push(("limit", LIMIT));
     // The same filter as the API's, read the same way.
-    let uri: Uri = address("/", &pairs).parse().unwrap_or_default();
+    let too_long = |_| Failed::new(StatusCode::URI_TOO_LONG, "this filter is too long");
+    let uri: Uri = address("/", &pairs).parse().map_err(too_long)?;
     let read = Query::<Filter>::try_from_uri(&uri).map_err(Problem::from);
     Ok(read?.0)
 }
@@ -131,11 +132,11 @@ fn all_again(caller: &Caller, fields: &Fields) -> Markup {
 
 pub(super) async fn resend_dead(
     State(portal): Shared,
-    Posted { caller, fields }: Posted,
+    Posted { caller, fields, .. }: Posted,
 ) -> Result<Response, Failed> {
     let resent = send_dead_again(&portal, filter(&fields)?).await?;
     tracing::info!(who = caller.who, resent, "dead letters are sent again");
-    Ok(Redirect::to("/dead?done=resent").into_response())
+    Ok(Redirect::to(&format!("/dead?done=resent&number={resent}")).into_response())
 }
 
 fn table(portal: &Portal, fields: &Fields, found: &Page, path: &str) -> Markup {
@@ -158,8 +159,9 @@ fn table(portal: &Portal, fields: &Fields, found: &Page, path: &str) -> Markup {
                     tbody { @for delivery in &found.deliveries { (row(portal, delivery)) } }
                 }
             }
+            // It goes on from the last that is shown, so it is live with them.
+            @if let Some(next) = next { p { a rel="next" href=(next) { "Earlier ones" } } }
         }
-        @if let Some(next) = next { p { a rel="next" href=(next) { "Earlier ones" } } }
     }
 }
 

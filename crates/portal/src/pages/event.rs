@@ -3,8 +3,8 @@
 use axum::Extension;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use delivery::store::sqlite::archive::{Archive, Detail, ReadError, State as Is, Wanted};
-use delivery::store::{AttemptRecord, DeliveryId, LaneId, Parts};
+use delivery::store::sqlite::archive::{Archive, Delivery, Detail, ReadError, State as Is, Wanted};
+use delivery::store::{AttemptRecord, Parts};
 use http::{StatusCode, Uri};
 use maud::{Markup, html};
 use payload::Update;
@@ -59,8 +59,13 @@ fn facts(found: &Detail, integration: &str) -> Markup {
     }
 }
 
-fn attempts(attempts: &[AttemptRecord]) -> Markup {
+/// How many attempts are shown, the latest; what was tried for days has hundreds.
+const MAX_ATTEMPTS: usize = 50;
+
+fn attempts(all: &[AttemptRecord]) -> Markup {
+    let attempts = &all[all.len().saturating_sub(MAX_ATTEMPTS)..];
     html! {
+        @if attempts.len() < all.len() { p.faint { "The latest " (MAX_ATTEMPTS) " of " (all.len()) ":" } }
         @if attempts.is_empty() { p.faint { "None yet, or none that is still kept." } }
         @else {
             div.scroll { table.attempts {
@@ -108,8 +113,8 @@ fn request(portal: &Portal, found: &Detail) -> Markup {
             }
             None => {
                 h2 { "Update" }
-                p.hint { "As it was accepted; its integration is gone." }
-                pre.body tabindex="0" { (json::indent(&body)) }
+                p.hint { "As it was accepted; its integration is gone, or not right any more." }
+                (json::shown(&body))
             }
         }
     }
@@ -131,7 +136,8 @@ pub(super) async fn life(State(portal): Shared, Extension(caller): Extension<Cal
     if id.is_empty() {
         return Err(Failed::new(StatusCode::BAD_REQUEST, "which event? Its id is missing"));
     }
-    let wanted = Wanted { key: Some(id.clone()), limit: MAX_LIFE, ..Wanted::default() };
+    let wanted =
+        Wanted { key: Some(id.clone()), limit: MAX_LIFE, labels: Some(alerttype), ..Wanted::default() };
     let mut found = portal.read(move |archive| whole(archive, &wanted)).await?;
     // In the order in which it was lived.
     found.reverse();
@@ -140,30 +146,31 @@ pub(super) async fn life(State(portal): Shared, Extension(caller): Extension<Cal
         h1 { "Event " code { (id) } }
         @if found.is_empty() { p.empty { "Nothing is known of it, or nothing any more." } }
         ol.life #life data-live {
-            @for detail in &found { (one(&portal, detail)) }
+            @for (delivery, attempts) in &found { (one(&portal, delivery, attempts)) }
         }
     };
     Ok(page(&portal, &caller, ("/deliveries", "Event"), &query, &body))
 }
 
-fn whole(archive: &Archive, wanted: &Wanted) -> Result<Vec<Detail>, ReadError> {
-    let page = archive.deliveries(wanted)?;
-    let places = page.deliveries.iter().map(|delivery| (delivery.lane, delivery.id));
-    let read = |(lane, id): (LaneId, DeliveryId)| archive.delivery(lane, id).transpose();
-    places.filter_map(read).collect()
+fn whole(archive: &Archive, wanted: &Wanted) -> Result<Vec<(Delivery, Vec<AttemptRecord>)>, ReadError> {
+    let deliveries = archive.deliveries(wanted)?.deliveries.into_iter().take(MAX_LIFE);
+    let with_attempts = |delivery: Delivery| {
+        let attempts = archive.attempts(delivery.lane, delivery.id)?;
+        Ok((delivery, attempts))
+    };
+    deliveries.map(with_attempts).collect()
 }
 
-fn one(portal: &Portal, found: &Detail) -> Markup {
-    let delivery = &found.delivery;
+fn one(portal: &Portal, delivery: &Delivery, made: &[AttemptRecord]) -> Markup {
     html! {
         li {
             p {
-                strong { (alerttype(&found.body).unwrap_or("update")) }
+                strong { (delivery.label.unwrap_or("update")) }
                 " accepted " (moment(delivery.accepted)) " for "
                 a href=(place(portal, delivery)) { (portal.watch.name_of(delivery.lane)) "/" (delivery.id.0) }
                 " " (state(&delivery.status))
             }
-            (attempts(&found.attempts))
+            (attempts(made))
         }
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn wrong(list: &str) -> Option<Markup> {
         @for error in &errors {
             @match &error.place {
                 Place::Span(span) => {
-                    p { "In pair " (list[..list.floor_char_boundary(span.start)].matches(',').count() + 1) ": " (error.fault) }
+                    p { "In pair " (pair(&list[..list.floor_char_boundary(span.start)])) ": " (error.fault) }
                     (pointed(&stars, span))
                 }
                 Place::Entry(..) => p { (error) },
@@ -25,6 +25,21 @@ pub(super) fn wrong(list: &str) -> Option<Markup> {
             p.hint { (help(error)) }
         }
     })
+}
+
+/// Which pair comes behind a text: commas between quotes, or behind a backslash, separate none.
+fn pair(before: &str) -> usize {
+    let (mut pair, mut quoted, mut escaped) = (1, false, false);
+    for character in before.chars() {
+        match character {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => quoted = !quoted,
+            ',' if !quoted => pair += 1,
+            _ => {}
+        }
+    }
+    pair
 }
 
 /// What to do; without the text, which may hold secrets.
@@ -115,6 +130,8 @@ mod tests {
             shown.contains("X-A: b, oops\n        <span class=\"bad\">^^^^</span>"),
             "the caret is below: {shown}"
         );
+        let quoted = wrong("X-A: \"a,b\", X-B: c\\, d, oops").unwrap().into_string();
+        assert!(quoted.contains("In pair 3: "), "{quoted}");
         assert!(wrong("X-A: b, X-Api-Key: s3cret").is_none());
         let markup = wrong("<script>alert(1)</script>").unwrap().into_string();
         assert!(!markup.contains("<script>"), "{markup}");

@@ -144,7 +144,7 @@ fn judge(portal: &Portal, before: Option<(&str, &Form)>, fields: &Fields) -> (Fo
 /// Does what the button says: looks at it, sends a test, or saves it.
 async fn act(
     portal: &Arc<Portal>,
-    Posted { caller, fields }: Posted,
+    Posted { caller, fields, live }: Posted,
     form: Form,
     mut draft: Draft,
 ) -> Result<Response, Failed> {
@@ -173,14 +173,28 @@ async fn act(
         }
     }
     if !draft.fixed {
-        let list = headers::shown(draft.fields.text("headers"));
-        if let Some((_, value)) = draft.fields.0.iter_mut().find(|(name, _)| name == "headers") {
-            *value = list;
-        }
+        hide_secrets(&mut draft, live);
     }
     // The header list is judged as it was typed, and shown without its secrets.
     let shown = show_typed(portal, &caller, &Fields::default(), &draft, fields.text("headers"));
     Ok((status, shown).into_response())
+}
+
+/// Takes secrets out of what is shown. Without the script the page that comes is the form, and they have to be typed again.
+fn hide_secrets(draft: &mut Draft, live: bool) {
+    let typed = draft.fields.text("headers").to_owned();
+    let list = headers::shown(&typed);
+    if list != typed && !live {
+        draft.wrong.push(
+            "headers: secrets are not repeated in a page: write them again in the place of ***".to_owned(),
+        );
+    }
+    if draft.fields.is("password") && !live {
+        draft.wrong.push("password: it is not repeated in a page: type it again".to_owned());
+    }
+    if let Some((_, value)) = draft.fields.0.iter_mut().find(|(name, _)| name == "headers") {
+        *value = list;
+    }
 }
 
 /// Gives the id, or what is wrong after all.
@@ -285,7 +299,9 @@ fn webhook(draft: &Draft, list: &str) -> Markup {
         fieldset {
             legend { "Webhook" }
             (line(draft, ("name", "Name"), "my SIEM", ""))
-            (line(draft, ("description", "Description"), "", ""))
+            label for="description" { "Description" }
+            textarea #description name="description" rows="2" disabled[draft.fixed] { (draft.fields.text("description")) }
+            (mistakes("description", &draft.wrong))
             (line(draft, ("url", "URL"), "https://receiver.example/webhook", "The URL to POST the event JSON to."))
             (tick(draft, ("skip_ssl_verification", "Skip SSL Verification"),
                 "If ticked, the server's certificate is not validated, and need not be for the URL's host name."))

@@ -73,9 +73,9 @@ pub(super) async fn list(State(portal): Shared, Extension(caller): Extension<Cal
         using.map(|(policy, _)| called(policy)).collect::<Vec<_>>().join(", ")
     };
     let body = html! {
-        div.head { h1 { "Response Integrations" } a.button.primary href="/settings/integrations/add" { "Add Integration" } }
+        div.head { h1 { "Response Integrations" } a.button.primary href="/settings/add-integration" { "Add Integration" } }
         @if view.integrations.is_empty() && view.wrong.is_empty() {
-            p.empty { "There is no integration yet. " a href="/settings/integrations/add" { "Add Integration" } ", choose Webhook, and give its URL." }
+            p.empty { "There is no integration yet. " a href="/settings/add-integration" { "Add Integration" } ", choose Webhook, and give its URL." }
         } @else {
             div.scroll #integrations data-live {
                 table {
@@ -148,7 +148,7 @@ pub(super) async fn choose(State(portal): Shared, Extension(caller): Extension<C
         h1 { "Add Integration" }
         ul.choices {
             li {
-                a href="/settings/integrations/add/webhook" { "Webhook" }
+                a href="/settings/add-integration/webhook" { "Webhook" }
                 p { "POSTs the JSON of each update of an event to a URL of yours." }
             }
         }
@@ -159,7 +159,7 @@ pub(super) async fn choose(State(portal): Shared, Extension(caller): Extension<C
 pub(super) async fn act(
     State(portal): Shared,
     Path(id): Path<String>,
-    Posted { caller, fields }: Posted,
+    Posted { caller, fields, .. }: Posted,
 ) -> Result<Response, Failed> {
     let done = match fields.text("act") {
         "pause" => {

@@ -58,8 +58,26 @@ fn line(out: &mut String, depth: usize) {
     out.extend(std::iter::repeat_n("  ", depth.min(MAX_INDENT)));
 }
 
+/// How long a body may be to be shown, in bytes: as lines, with their indents, it is many times that.
+pub(super) const MAX_SHOWN: usize = 64 * 1024;
+
+/// A body for reading, or how long it is.
+pub(super) fn shown(text: &str) -> Markup {
+    html! {
+        @if text.len() > MAX_SHOWN { (too_long(text)) }
+        @else { pre.body tabindex="0" { (indent(text)) } }
+    }
+}
+
+fn too_long(text: &str) -> Markup {
+    html! { p.faint { "The body has " (text.len()) " bytes; up to " (MAX_SHOWN) " are shown here. The API and " code { "deliveries show" } " have all of it." } }
+}
+
 /// Two texts side by side, with the lines marked that the other one has not.
 pub(super) fn beside((before, one): (&str, &str), (after, other): (&str, &str)) -> Markup {
+    if one.len().max(other.len()) > MAX_SHOWN {
+        return too_long(if one.len() > other.len() { one } else { other });
+    }
     let (one, other) = (indent(one), indent(other));
     // The last member of an object has no comma; that alone is no difference.
     let bare = |line: &'_ str| line.trim_end_matches(',').to_owned();
@@ -103,6 +121,11 @@ mod tests {
             indent(odd);
         }
         assert!(indent(&"[".repeat(10_000)).len() < 10_000 * 80);
+        let long = format!("[{}1]", "1,".repeat(MAX_SHOWN));
+        assert!(
+            shown(&long).into_string().len() < 500
+                && beside(("a", "1"), ("b", &long)).into_string().len() < 500
+        );
     }
 
     #[test]

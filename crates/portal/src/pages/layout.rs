@@ -7,14 +7,16 @@ use url::form_urlencoded;
 
 use super::Fields;
 use crate::access::{By, Caller};
+use crate::api::deliveries::MAX_RESEND;
 use crate::api::status::{health, time};
 use crate::portal::Portal;
 
 /// Where pages are found: the address, and what it is called.
-const PLACES: [(&str, &str); 7] = [
-    ("/", "Overview"),
-    ("/deliveries", "Deliveries"),
-    ("/dead", "Dead letters"),
+const PLACES: [(&str, &str); 4] =
+    [("/", "Overview"), ("/deliveries", "Deliveries"), ("/dead", "Dead letters"), ("/settings", "Settings")];
+
+/// What there is to set.
+const SETTINGS: [(&str, &str); 4] = [
     ("/settings/integrations", "Response Integrations"),
     ("/settings/policies", "Response Policies"),
     ("/settings/access", "Access"),
@@ -28,7 +30,7 @@ const DONE: [(&str, &str); 9] = [
     ("removed", "Removed."),
     ("paused", "Paused: no more attempts are started, and what comes waits."),
     ("resumed", "Resumed."),
-    ("resent", "It is sent again."),
+    ("resent", "Sent again."),
     ("enabled", "Enabled."),
     ("disabled", "Disabled."),
     ("setup", "You can log in now."),
@@ -70,7 +72,8 @@ pub(super) fn page(
                 p.brand { a href="/" { "fusion-webhook" } }
                 nav aria-label="Pages" {
                     @for (path, name) in PLACES {
-                        a href=(path) aria-current=[(path == here).then_some("page")] { (name) }
+                        @let current = path == here || (here.starts_with("/settings/") && path == "/settings");
+                        a href=(path) aria-current=[current.then_some("page")] { (name) }
                     }
                 }
                 p #state data-live role="status" title=[why.as_deref()] { span class={ "pill " (state) } { (state) } }
@@ -78,6 +81,13 @@ pub(super) fn page(
                     form method="post" action="/logout" {
                         (confirmation(caller))
                         button.link type="submit" { "Log out " (caller.who) }
+                    }
+                }
+            }
+            @if here.starts_with("/settings/") {
+                nav.settings aria-label="Settings" {
+                    @for (path, name) in SETTINGS {
+                        a href=(path) aria-current=[(path == here).then_some("page")] { (name) }
                     }
                 }
             }
@@ -90,12 +100,24 @@ pub(super) fn page(
             p #lost role="alert" hidden { "The server does not answer; what is shown may be old." }
             main #main {
                 @if let Some((_, text)) = DONE.iter().find(|(word, _)| *word == query.text("done")) {
-                    p.done role="status" { (text) }
+                    p.done role="status" { (text) (many(query.text("number"))) }
                 }
                 (body)
             }
         },
     )
+}
+
+/// How many it was, where that is told; and that it was not all, where it was as many as are done at once.
+fn many(number: &str) -> String {
+    match number.parse::<usize>() {
+        Err(_) => String::new(),
+        Ok(0) => " It was none: their integrations are gone.".to_owned(),
+        Ok(MAX_RESEND) => {
+            format!(" It was {MAX_RESEND}, the newest: for earlier ones give a time in Until.")
+        }
+        Ok(number) => format!(" It was {number}."),
+    }
 }
 
 /// What makes a form one of ours.
@@ -156,15 +178,16 @@ pub(super) fn button(
 
 /// What is wrong with a field, below it; the place is there also when nothing is wrong.
 pub(super) fn mistakes(field: &str, of: &[String]) -> Markup {
+    html! { div.wrong id={ "wrong-" (field) } data-live { (told(field, of)) } }
+}
+
+/// The same in a form that is not looked at while somebody types.
+pub(super) fn told(field: &str, of: &[String]) -> Markup {
     let mine = of.iter().filter_map(|mistake| {
         let (named, told) = mistake.split_once(": ")?;
         (named.split(", ").next() == Some(field)).then_some(told)
     });
-    html! {
-        div.wrong id={ "wrong-" (field) } data-live {
-            @for told in mine { p { (told) } }
-        }
-    }
+    html! { @for told in mine { p.wrong { (told) } } }
 }
 
 /// What is wrong and belongs to none of these fields.

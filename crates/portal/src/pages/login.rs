@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use maud::{Markup, html};
 use secrecy::SecretString;
 
-use super::layout::{address, bare, mistakes, query};
+use super::layout::{address, bare, query, told};
 use super::{Failed, Fields, Posted, Shared};
 use crate::access::{Denied, MIN_PASSWORD, Peer, origin};
 use crate::portal::Portal;
@@ -27,7 +27,9 @@ pub(super) fn way_in(portal: &Portal, wanted: Option<&Uri>) -> String {
 
 /// Where to go after the log-in: on this server, whatever the address says.
 fn local(to: &str) -> &str {
-    let stays = to.starts_with('/') && !to.starts_with("//") && !to.contains(['\\', '\r', '\n']);
+    // Browsers drop tabs and line ends from an address, and take a backslash for a slash.
+    let odd = |c: char| c.is_control() || c == '\\';
+    let stays = to.starts_with('/') && !to.starts_with("//") && !to.contains(odd);
     if stays { to } else { "/" }
 }
 
@@ -72,8 +74,8 @@ pub(super) async fn log_in(
     peer: Option<Extension<Peer>>,
     request: Request,
 ) -> Result<Response, Failed> {
-    let from = from(peer);
-    let (fields, headers) = told(&portal, request).await?;
+    let from = from(peer, request.headers());
+    let (fields, headers) = filled_in(&portal, request).await?;
     let name = fields.text("name").trim();
     let password = SecretString::from(fields.text("password"));
     match portal.access.log_in((name, password), from, portal.clock.now()).await {
@@ -112,12 +114,16 @@ fn cookie_value(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
-fn from(peer: Option<Extension<Peer>>) -> IpAddr {
-    peer.map_or(IpAddr::from([0, 0, 0, 0]), |Extension(peer)| peer.0)
+/// Where somebody is. A proxy on this machine is believed who it had the request from, the last that is said.
+fn from(peer: Option<Extension<Peer>>, headers: &HeaderMap) -> IpAddr {
+    let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |Extension(peer)| peer.0);
+    let said = headers.get_all("x-forwarded-for").iter().next_back().and_then(|value| value.to_str().ok());
+    let said = said.and_then(|list| list.rsplit(',').next()?.trim().parse().ok());
+    said.filter(|_| peer.is_loopback()).unwrap_or(peer)
 }
 
 /// What was filled in by somebody who is not let in yet, on a page of this server.
-async fn told(portal: &Arc<Portal>, request: Request) -> Result<(Fields, HeaderMap), Failed> {
+async fn filled_in(portal: &Arc<Portal>, request: Request) -> Result<(Fields, HeaderMap), Failed> {
     let headers = request.headers().clone();
     origin::of_this_server(&headers).map_err(|refused| Failed::new(refused.status, refused.why))?;
     Ok((Fields::of(request, portal).await?, headers))
@@ -144,14 +150,14 @@ fn set_up_form(name: &str, wrong: &[String]) -> Markup {
                 form.stack method="post" action="/setup" {
                     label for="token" { "Set-up token" }
                     input #token name="token" type="password" autocomplete="off" required autofocus;
-                    (mistakes("token", wrong))
+                    (told("token", wrong))
                     label for="name" { "Name" }
                     input #name name="name" value=(name) autocomplete="username" required;
-                    (mistakes("name", wrong))
+                    (told("name", wrong))
                     label for="password" { "Password" }
                     input #password name="password" type="password" autocomplete="new-password" required minlength=(MIN_PASSWORD);
                     p.hint { "At least " (MIN_PASSWORD) " characters." }
-                    (mistakes("password", wrong))
+                    (told("password", wrong))
                     button.primary type="submit" { "Set up" }
                 }
             }
@@ -171,8 +177,8 @@ pub(super) async fn set_up(
     peer: Option<Extension<Peer>>,
     request: Request,
 ) -> Result<Response, Failed> {
-    let from = from(peer);
-    let (fields, _) = told(&portal, request).await?;
+    let from = from(peer, request.headers());
+    let (fields, _) = filled_in(&portal, request).await?;
     let name = fields.text("name").trim();
     let password = SecretString::from(fields.text("password"));
     let now = portal.clock.now();
@@ -187,4 +193,24 @@ pub(super) async fn set_up(
         other => vec![format!("token: {other}")],
     };
     Ok((status(&denied), set_up_form(name, &wrong)).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_of_this_machine_is_believed_and_nobody_else() {
+        for (peer, said, is) in [
+            ([127, 0, 0, 1], "", [127, 0, 0, 1]),
+            ([127, 0, 0, 1], "192.0.2.9, 192.0.2.1", [192, 0, 2, 1]),
+            ([127, 0, 0, 1], "unknown", [127, 0, 0, 1]),
+            ([192, 0, 2, 7], "192.0.2.1", [192, 0, 2, 7]),
+        ] {
+            let headers =
+                [(http::HeaderName::from_static("x-forwarded-for"), http::HeaderValue::from_static(said))];
+            let peer = Some(Extension(Peer(peer.into())));
+            assert_eq!(from(peer, &headers.into_iter().collect()), IpAddr::from(is), "{said}");
+        }
+    }
 }

@@ -33,8 +33,8 @@ pub(super) async fn show(State(portal): Shared, Extension(caller): Extension<Cal
             ul.cards {
                 li { span.label { "Server" } strong.{ "state " (state) } { (state) } @if let Some(why) = &why { span.faint { (why) } } }
                 li { span.label { "Waiting" } strong { (number(backlog as f64)) } @if let Some(oldest) = oldest { span.faint { "the oldest for " (span(now.since(oldest).as_secs())) } } }
-                li { span.label { "Integrations" } strong { (view.integrations.len()) } @if view.integrations.is_empty() { a href="/settings/integrations/add" { "Add Integration" } } }
-                li { span.label { "Policies" } strong { (view.policies.len()) } @if view.policies.is_empty() { a href="/settings/policies/add" { "Add Policy" } } }
+                li { span.label { "Integrations" } strong { (view.integrations.len()) } @if view.integrations.is_empty() { a href="/settings/add-integration" { "Add Integration" } } }
+                li { span.label { "Policies" } strong { (view.policies.len()) } @if view.policies.is_empty() { a href="/settings/add-policy" { "Add Policy" } } }
             }
             (wants_somebody(&portal, &trouble))
         }

@@ -32,10 +32,10 @@ pub(super) async fn list(State(portal): Shared, Extension(caller): Extension<Cal
         policy.integrations.iter().map(name).collect::<Vec<_>>().join(", ")
     };
     let body = html! {
-        div.head { h1 { "Response Policies" } a.button.primary href="/settings/policies/add" { "Add Policy" } }
+        div.head { h1 { "Response Policies" } a.button.primary href="/settings/add-policy" { "Add Policy" } }
         p.hint { "An integration is sent what a policy that names it matches. Filters of different kinds must all match; of the values of one, any." }
         @if view.policies.is_empty() {
-            p.empty { "There is no policy yet, so nothing is sent anywhere. " a href="/settings/policies/add" { "Add Policy" } }
+            p.empty { "There is no policy yet, so nothing is sent anywhere. " a href="/settings/add-policy" { "Add Policy" } }
         } @else {
             div.scroll {
                 table {
@@ -83,7 +83,7 @@ fn acts(caller: &Caller, policy: &Policy) -> Markup {
 pub(super) async fn act(
     State(portal): Shared,
     Path(id): Path<String>,
-    Posted { caller, fields }: Posted,
+    Posted { caller, fields, .. }: Posted,
 ) -> Result<Response, Failed> {
     let done = match fields.text("act") {
         "enable" => portal.book.switch_policy(&id, true, &caller.who).await.map(|()| "enabled"),
@@ -125,7 +125,7 @@ pub(super) async fn replace(
 }
 
 async fn save(portal: &Arc<Portal>, posted: &Posted, id: Option<&str>) -> Result<Response, Failed> {
-    let Posted { caller, fields } = posted;
+    let Posted { caller, fields, .. } = posted;
     let policy = read(fields);
     let (done, saved) = match id {
         Some(id) => ("saved", portal.book.replace_policy(id, policy, &caller.who).await),
@@ -147,8 +147,8 @@ fn typed(policy: &Policy) -> Fields {
         ("name", policy.name.clone()),
         ("description", policy.description.clone()),
         ("enabled", if policy.disabled { String::new() } else { "on".to_owned() }),
-        ("algorithms", policy.algorithms.join(", ")),
-        ("categories", policy.categories.join(", ")),
+        ("algorithms", policy.algorithms.join("\n")),
+        ("categories", policy.categories.join("\n")),
     ] {
         fields.put(name, value);
     }
@@ -166,7 +166,7 @@ fn typed(policy: &Policy) -> Fields {
 fn read(fields: &Fields) -> Policy {
     let all = |name: &str| fields.all(name).map(str::to_owned).collect::<Vec<_>>();
     let list = |name: &str| {
-        let items = fields.text(name).split([',', '\n']).map(str::trim).filter(|item| !item.is_empty());
+        let items = fields.text(name).lines().map(str::trim).filter(|item| !item.is_empty());
         items.map(str::to_owned).collect::<Vec<_>>()
     };
     Policy {
@@ -210,14 +210,14 @@ fn form(
             (mistakes("name", wrong))
             label.tick { input type="checkbox" name="enabled" checked[fields.is("enabled")] disabled[fixed]; " Enabled" }
             label for="description" { "Description" }
-            input #description name="description" value=(fields.text("description")) disabled[fixed] autocomplete="off";
+            textarea #description name="description" rows="2" disabled[fixed] { (fields.text("description")) }
             (mistakes("description", wrong))
             label for="categories" { "Detection Categories" }
-            input #categories name="categories" value=(fields.text("categories")) placeholder="any" disabled[fixed] autocomplete="off";
-            p.hint { "Comma-separated, such as " code { "iprep, p2p, t1046" } "; empty for any." }
+            textarea #categories name="categories" rows="2" placeholder="any" disabled[fixed] spellcheck="false" { (fields.text("categories")) }
+            p.hint { "One a line, such as " code { "iprep" } ", " code { "p2p" } ", " code { "t1046" } "; empty for any." }
             label for="algorithms" { "Detection Models" }
-            input #algorithms name="algorithms" value=(fields.text("algorithms")) placeholder="any" disabled[fixed] autocomplete="off";
-            p.hint { "Comma-separated, such as " code { "knownbotnet" } "; empty for any." }
+            textarea #algorithms name="algorithms" rows="2" placeholder="any" disabled[fixed] spellcheck="false" { (fields.text("algorithms")) }
+            p.hint { "One a line, such as " code { "knownbotnet" } "; empty for any." }
             @for (name, title, values) in CHOICES {
                 fieldset.choices {
                     legend { (title) }
@@ -229,9 +229,13 @@ fn form(
             }
             fieldset.choices {
                 legend { "Integrations" }
-                @if known.is_empty() { p.odd { "There is no integration yet. " a href="/settings/integrations/add" { "Add Integration" } } }
+                @if known.is_empty() { p.odd { "There is no integration yet. " a href="/settings/add-integration" { "Add Integration" } } }
                 @for (id, name) in &known {
                     label.tick { input type="checkbox" name="integrations" value=(id) checked[ticked("integrations", id)] disabled[fixed]; " " (name) }
+                }
+                // One that is not there now may come back, such as with the file that it stood in.
+                @for id in fields.all("integrations").filter(|id| !known.iter().any(|(known, _)| known == id)) {
+                    label.tick { input type="checkbox" name="integrations" value=(id) checked disabled[fixed]; " " (view.gone.get(id).map_or(id, String::as_str)) " (gone)" }
                 }
                 (mistakes("integrations", wrong))
             }

@@ -9,9 +9,12 @@ use payload::{FieldNames, Update};
 use sender::form::MASK;
 use sender::{Integration, Preview};
 
-use super::json::{beside, indent};
+use super::json::{beside, shown};
 use crate::api::tried::Tried;
 use crate::portal::Portal;
+
+/// How many oddities of an update are shown.
+const MAX_FINDINGS: usize = 20;
 
 /// The request that would be sent for an update.
 pub(super) fn preview(
@@ -35,8 +38,9 @@ pub(super) fn preview(
             @for (name, value) in &preview.headers { span.name { (name) } ": " (value) "\n" }
         }
         @if named { (beside(("As documented", &standard), ("As sent", &body))) }
-        @else { pre.body tabindex="0" { (indent(&body)) } }
-        @for finding in &odd { p.odd { (finding) } }
+        @else { (shown(&body)) }
+        @for finding in odd.iter().take(MAX_FINDINGS) { p.odd { (finding) } }
+        @if odd.len() > MAX_FINDINGS { p.odd { "and " (odd.len() - MAX_FINDINGS) " more" } }
     }
 }
 

@@ -13,12 +13,18 @@ use super::Fields;
 pub(super) const NAME: &str = "name:";
 pub(super) const OMIT: &str = "omit:";
 
+/// What stands for no delays at all: one attempt only. Nothing typed means the default.
+const NONE: &str = "none";
+
 /// The fields of a form. A password is not among them.
 pub(super) fn fields(form: &Form) -> Fields {
     let mut fields = Fields::default();
     let time = |time: &Option<Time>| time.as_ref().map(Time::to_string).unwrap_or_default();
     let delays = form.retry.delays.as_ref();
-    let delays = delays.map(|delays| delays.iter().map(Time::to_string).collect::<Vec<_>>().join(", "));
+    let delays = delays.map(|delays| match &**delays {
+        [] => NONE.to_owned(),
+        delays => delays.iter().map(Time::to_string).collect::<Vec<_>>().join(", "),
+    });
     let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
     for (name, value) in [
         ("name", form.name.clone()),
@@ -63,7 +69,10 @@ pub(super) fn fields(form: &Form) -> Fields {
 fn constants(constants: &BTreeMap<String, serde_json::Value>) -> String {
     constants.iter().fold(String::new(), |mut text, (name, value)| {
         // Writing into a String does not fail.
-        let _ = writeln!(text, "{name} = {value}");
+        let _ = match plain(name) {
+            true => writeln!(text, "{name} = {value}"),
+            false => writeln!(text, "{} = {value}", serde_json::Value::from(name.as_str())),
+        };
         text
     })
 }
@@ -134,7 +143,7 @@ fn time(text: Option<&str>, field: &str, wrong: &mut Vec<String>) -> Option<Time
 
 fn delays(text: Option<&str>, wrong: &mut Vec<String>) -> Option<Vec<Time>> {
     let text = text?;
-    if text == "none" {
+    if text == NONE {
         return Some(Vec::new());
     }
     let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
@@ -150,13 +159,28 @@ fn number<N: std::str::FromStr>(text: Option<&str>, field: &str, wrong: &mut Vec
     read
 }
 
+/// Whether a name can stand in its line without quotes.
+fn plain(name: &str) -> bool {
+    !name.is_empty() && name.trim() == name && !name.contains(['=', '"', '\n', '\r'])
+}
+
+/// A line of the constants: `name = JSON`, or `"name" = JSON`.
+fn constant(line: &str) -> Option<(String, serde_json::Value)> {
+    let (name, rest) = if line.starts_with('"') {
+        let mut names = serde_json::Deserializer::from_str(line).into_iter::<String>();
+        let name = names.next()?.ok()?;
+        (name, line[names.byte_offset()..].trim_start().strip_prefix('=')?)
+    } else {
+        let (name, rest) = line.split_once('=')?;
+        (name.trim().to_owned(), rest)
+    };
+    Some((name, serde_json::from_str(rest.trim()).ok()?))
+}
+
 fn read_constants(text: &str, wrong: &mut Vec<String>) -> BTreeMap<String, serde_json::Value> {
     let mut read = BTreeMap::new();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        let pair = line.split_once('=').and_then(|(name, value)| {
-            Some((name.trim().to_owned(), serde_json::from_str(value.trim()).ok()?))
-        });
-        match pair {
+        match constant(line) {
             Some((name, _)) if read.contains_key(&name) => {
                 wrong.push(format!("constants: {name:?} stands twice"));
             }
@@ -188,13 +212,15 @@ mod tests {
             "connect_timeout": "1500ms", "http2": true, "ca": "-----BEGIN CERTIFICATE-----", "allow": ["10.0.0.0/8", "fd00::/8"],
             "concurrency": 3, "rate_per_second": 20, "coalesce": true,
             "field_names": { "id": "event_id", "metrics.bits": false },
-            "constants": { "source": "n = 1", "nested": { "a": [1, 2.5, null] } },
+            "constants": { "source": "n = 1", "nested": { "a": [1, 2.5, null] }, "a = \"b\"\n": 1, " x": 2 },
             "retry": { "delays": ["50ms", "2m"], "expiry": "2h", "retry_after_cap": "1m" },
         });
         let form: Form = serde_json::from_value(json.clone()).unwrap();
         let (again, wrong) = super::form(&fields(&form));
         assert_eq!(wrong, [""; 0]);
         assert_eq!(serde_json::to_value(&again).unwrap(), json);
+        let once: Form = serde_json::from_value(serde_json::json!({ "retry": { "delays": [] } })).unwrap();
+        assert_eq!(super::form(&fields(&once)).0.retry.delays, Some(Vec::new()), "one attempt only");
         let (blank, wrong) = super::form(&Fields::default());
         assert_eq!(
             (serde_json::to_value(blank).unwrap(), wrong.len()),

@@ -13,7 +13,6 @@ use std::sync::{Mutex, PoisonError};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
-use super::attempts::ATTEMPT;
 use super::documents::DOCUMENT;
 use super::queries::one;
 use super::rows::{Broken, LANE, LaneRow, MESSAGE, MessageRow, PENDING, Pending, SETTLED, SettledRow, int};
@@ -109,6 +108,9 @@ impl Archive {
         limit: usize,
     ) -> Result<Vec<Document>, ReadError> {
         self.read(|connection| {
+            if !super::documents::are_there(connection)? {
+                return Ok(Vec::new());
+            }
             // Every blob comes after every text, so that this is one range of the key, with an id and without.
             let sql = format!(
                 "SELECT {DOCUMENT} FROM document WHERE kind = ?1 AND id < coalesce(?2, x'') ORDER BY id DESC LIMIT ?3"
@@ -148,6 +150,14 @@ impl Archive {
                 body: message.body,
             }))
         })
+    }
+
+    /// The attempts of a delivery, oldest first.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn attempts(&self, lane: LaneId, id: DeliveryId) -> Result<Vec<AttemptRecord>, ReadError> {
+        self.read(|connection| Ok(attempts(connection, lane, id)?))
     }
 
     /// Messages that went nowhere, newest first, and where to go on, if there may be more. One call does [`MAX_WORK`] at most.
@@ -205,7 +215,8 @@ fn delivery(
     };
     // What was tried for days has hundreds of attempts: a list reads one of each.
     let mut select = connection.prepare_cached(&format!(
-        "SELECT {ATTEMPT} FROM attempt WHERE lane = ?1 AND n = ?2 ORDER BY number DESC, at DESC LIMIT 1"
+        "SELECT {} FROM attempt WHERE lane = ?1 AND n = ?2 ORDER BY number DESC, at DESC LIMIT 1",
+        super::attempts::columns(connection)?
     ))?;
     let last = one(select.query_row(place, super::attempts::read), || "an attempt".to_owned())?;
     let last = last.map(|attempt| attempt.unwrap_or_else(damaged));
@@ -225,11 +236,15 @@ fn delivery(
 
 fn attempts(connection: &Connection, lane: LaneId, id: DeliveryId) -> rusqlite::Result<Vec<AttemptRecord>> {
     let mut select = connection.prepare_cached(&format!(
-        "SELECT {ATTEMPT} FROM attempt WHERE lane = ?1 AND n = ?2 ORDER BY number, at"
+        "SELECT {} FROM attempt WHERE lane = ?1 AND n = ?2 ORDER BY number, at",
+        super::attempts::columns(connection)?
     ))?;
-    let rows = select.query_map(params![int(lane.0), int(id.0)], super::attempts::read)?;
-    let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-    Ok(rows.into_iter().map(|row| row.unwrap_or_else(damaged)).collect())
+    // A flipped bit can also make a column that is not of its type: then too the others are shown.
+    let read = |row: &rusqlite::Row<'_>| Ok(one(super::attempts::read(row), || "an attempt".to_owned()));
+    let rows = select.query_map(params![int(lane.0), int(id.0)], read)?;
+    let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?.into_iter();
+    let rows = rows.filter_map(Result::transpose);
+    rows.map(|row| Ok(row?.unwrap_or_else(damaged))).collect()
 }
 
 /// Stands in the place of an attempt whose record is not what was written.

@@ -8,7 +8,18 @@ use super::rows::{Broken, Seal, int, time};
 use crate::clock::Timestamp;
 use crate::store::{AttemptRecord, DeliveryId, LaneId, Parts};
 
-pub(super) const ATTEMPT: &str =
+/// The columns of a row, as a file of this format has them. One that was not opened since may be of an earlier one.
+pub(super) fn columns(connection: &Connection) -> rusqlite::Result<&'static str> {
+    let format: i64 = connection.prepare_cached("PRAGMA user_version")?.query_row([], |row| row.get(0))?;
+    Ok(if format < WITH_PARTS { ATTEMPT_BEFORE } else { ATTEMPT })
+}
+
+/// The format that brought the parts.
+const WITH_PARTS: i64 = 3;
+
+const ATTEMPT_BEFORE: &str =
+    "lane, n, number, at, word, outcome, status, took, response, crc, NULL, NULL, NULL, NULL";
+const ATTEMPT: &str =
     "lane, n, number, at, word, outcome, status, took, response, crc, peer, connect, tls, first_byte";
 
 fn micros(time: Duration) -> i64 {

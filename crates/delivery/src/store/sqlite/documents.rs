@@ -14,6 +14,12 @@ fn crc(document: &Document) -> i64 {
 }
 
 /// Reads a row; one that is not what was written is known by its id.
+/// Whether the file has such records: one that was not opened since may be of the first format.
+pub(super) fn are_there(connection: &Connection) -> rusqlite::Result<bool> {
+    let format: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    Ok(format >= 2)
+}
+
 pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Result<Document, Broken>> {
     let text = |at| {
         row.get_ref(at)

@@ -7,7 +7,6 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::attempts::ATTEMPT;
 use super::documents::DOCUMENT;
 use super::once::{ONCE, OnceRow};
 use super::rows::{Broken, LANE, LaneRow, MESSAGE, MessageRow, PENDING, Pending, SETTLED, SettledRow, int};
@@ -158,7 +157,8 @@ fn messages(
 }
 
 fn attempts(connection: &Connection, report: &mut Report) -> rusqlite::Result<()> {
-    let mut select = connection.prepare(&format!("SELECT {ATTEMPT} FROM attempt"))?;
+    let columns = super::attempts::columns(connection)?;
+    let mut select = connection.prepare(&format!("SELECT {columns} FROM attempt"))?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
         report.row("attempt", super::attempts::read(row));
@@ -167,6 +167,9 @@ fn attempts(connection: &Connection, report: &mut Report) -> rusqlite::Result<()
 }
 
 fn documents(connection: &Connection, report: &mut Report) -> rusqlite::Result<()> {
+    if !super::documents::are_there(connection)? {
+        return Ok(());
+    }
     let mut select = connection.prepare(&format!("SELECT {DOCUMENT} FROM document"))?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {

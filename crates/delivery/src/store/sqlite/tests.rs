@@ -4,7 +4,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rusqlite::Connection;
 
-use super::archive::{Archive, State, Status};
+use super::archive::{Archive, State, Status, Wanted as Looked};
 use super::*;
 use crate::message::{Message, MessageId, OrderKey};
 use crate::store::{Coalesce, Disposal, Route, Settled};
@@ -84,6 +84,11 @@ fn a_file_of_each_format_that_ever_was_is_opened() {
     {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("store.sqlite"), format).unwrap();
+        let scrubbed = scrub::scrub(folder.path()).unwrap();
+        assert_eq!((scrubbed.wrong, scrubbed.findings), (0, Vec::new()), "also before it is brought up");
+        let looked =
+            Archive::new(folder.path()).deliveries(&Looked { limit: 9, ..Looked::default() }).unwrap();
+        assert!(looked.deliveries[0].last.as_ref().is_some_and(|last| last.number == 1));
         let mut store = open(folder.path());
         let lane = store.lane("siem").unwrap();
         assert_eq!(lane.backlog, 1);
@@ -92,6 +97,12 @@ fn a_file_of_each_format_that_ever_was_is_opened() {
         let looked = Archive::new(folder.path()).delivery(lane.id, DeliveryId(1)).unwrap().unwrap();
         assert_eq!((looked.attempts[0].number, looked.attempts[0].parts.peer.as_deref()), (1, peer));
         assert_eq!(looked.attempts[0].parts.first_byte.is_some(), peer.is_some());
+        let connection = Connection::open(folder.path().join("store.sqlite")).unwrap();
+        connection.execute_batch("UPDATE attempt SET peer = CAST(x'ff' AS TEXT)").unwrap();
+        let looked = Archive::new(folder.path()).delivery(lane.id, DeliveryId(1)).unwrap().unwrap();
+        assert_eq!(looked.attempts[0].word, "damaged", "and the delivery is shown all the same");
+        connection.execute_batch("DELETE FROM attempt").unwrap();
+        drop(connection);
         let far = Timestamp::from_micros(u64::MAX / 4);
         let wanted = Wanted { lane: lane.id, limit: 9, epoch: 0, bytes: u64::MAX };
         let offers = store.claim(wanted, far).unwrap().offers;
