@@ -7,7 +7,7 @@
 //! | neither, from this machine, while there is no token of the server and nobody who could log in | this machine |
 //!
 //! A browser sends requests for whatever page it shows. So what comes without a bearer token must come from a page of this
-//! server ([`mod@origin`]), and what changes something must repeat a word that only such a page knows ([`Caller::confirms`]).
+//! server (`origin`), and what changes something must repeat a word that only such a page knows (`Caller::confirms`).
 
 mod changes;
 mod limiter;

@@ -1,8 +1,8 @@
 //! The routes: a list of operations, from which the router and the document that describes them are both made.
 //!
-//! `GET /v1/openapi.json` says what there is. Each group of routes is a module: [`updates`] takes in, [`deliveries`] shows what
-//! became of it, [`configured`], [`integrations`] and [`tried`] are for integrations, [`access`] for who may ask, [`status`] for
-//! monitoring, and [`vendor`] is the vendor's own API.
+//! `GET /v1/openapi.json` says what there is. Each group of routes is a module: `updates` takes in, `deliveries` shows what
+//! became of it, `configured`, `integrations` and `tried` are for integrations, `access` for who may ask, `status` for
+//! monitoring, and `vendor` is the vendor's own API.
 
 mod access;
 mod configured;
