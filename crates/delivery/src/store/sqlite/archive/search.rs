@@ -14,7 +14,7 @@ use super::{delivery, message};
 use crate::store::Sequence;
 
 /// How much one call does while it looks for what is wanted: a record that is passed over is one, a message that is read is
-/// [`READ`]. Then it says where to go on.
+/// `READ`. Then it says where to go on.
 pub const MAX_WORK: usize = 20_000;
 
 /// What reading a message counts for, and what the records of a delivery count for.
