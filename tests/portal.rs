@@ -139,6 +139,10 @@ async fn pages_of_other_sites_and_other_names_of_this_machine_get_nothing() {
     ] {
         assert_eq!(ask(&server, request, lines, body).status, status, "{request} {lines:?}");
     }
+    let lost = ask(&server, "GET /nowhere", &["Accept: text/html"], "");
+    assert!(lost.status == 404 && lost.body.contains("there is no such page"), "{}", lost.body);
+    assert!(lost.header("content-security-policy").is_some());
+    assert!(ask(&server, "GET /nowhere", &[], "").body.starts_with('{'));
     let page = ask(&server, "GET /", &[&cookie], "");
     let policy = page.header("content-security-policy").unwrap();
     assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self'"), "{policy}");

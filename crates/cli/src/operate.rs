@@ -238,8 +238,8 @@ fn detail(value: &Value) {
             show::println(&format!("{name:<13} {}", cell(&value[name])));
         }
     }
-    let heads = ["attempt", "at", "outcome", "ms"];
-    let mut rows = rows(&value["history"], &["number", "at", "outcome", "milliseconds"]);
+    let heads = ["attempt", "at", "to", "outcome", "ms"];
+    let mut rows = rows(&value["history"], &["number", "at", "peer", "outcome", "milliseconds"]);
     for row in &mut rows {
         if let Some(took) = row.last_mut() {
             *took = took.parse::<f64>().map_or(took.clone(), |took| format!("{took:.1}"));

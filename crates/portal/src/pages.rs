@@ -40,7 +40,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{MethodRouter, get, post};
 use delivery::tasks::outlive;
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY,
+    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{HeaderValue, StatusCode};
@@ -76,8 +76,26 @@ const ALWAYS: [(HeaderName, &str); 6] = [
 
 type Shared = State<Arc<Portal>>;
 
+/// The pages of a portal before its API.
+pub(crate) fn before(api: Router, portal: Arc<Portal>) -> Router {
+    routes(portal).fallback_service(api).layer(from_fn(lost))
+}
+
+/// Tells a person who went astray so on a page; programs are told by the API.
+async fn lost(request: Request, next: Next) -> Response {
+    let accepts = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let path = request.uri().path();
+    let person = accepts.contains("text/html") && !path.starts_with("/v1/") && !path.starts_with("/api/");
+    let response = next.run(request).await;
+    let of_api = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+    if person && of_api && response.status() == StatusCode::NOT_FOUND {
+        return secured(Failed::new(StatusCode::NOT_FOUND, "there is no such page").into_response());
+    }
+    response
+}
+
 /// All pages of a portal.
-pub fn routes(portal: Arc<Portal>) -> Router {
+fn routes(portal: Arc<Portal>) -> Router {
     let guarded = Router::new()
         .route("/", get(overview::show))
         .route("/deliveries", get(deliveries::list))
@@ -114,7 +132,10 @@ fn file(kind: &'static str, text: &'static str) -> MethodRouter<Arc<Portal>> {
 }
 
 async fn bounded(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+    secured(next.run(request).await)
+}
+
+fn secured(mut response: Response) -> Response {
     let headers = response.headers_mut();
     for (name, value) in ALWAYS {
         headers.insert(name, HeaderValue::from_static(value));

@@ -35,7 +35,7 @@ const FINISH: Duration = Duration::from_secs(5);
 
 /// Answers until `stop`, then lets the requests under way end.
 pub async fn serve(listener: TcpListener, portal: Arc<Portal>, stop: impl Future<Output = ()>) {
-    let routes = pages::routes(Arc::clone(&portal)).fallback_service(api::routes(Arc::clone(&portal)));
+    let routes = pages::before(api::routes(Arc::clone(&portal)), Arc::clone(&portal));
     let looking = look(&portal);
     tokio::pin!(looking);
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));

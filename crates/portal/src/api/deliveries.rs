@@ -233,13 +233,19 @@ fn view(names: &mut Names<'_>, delivery: &Delivery) -> Row {
 }
 
 fn attempt(attempt: &AttemptRecord) -> Tried {
+    let milliseconds = |time: std::time::Duration| time.as_secs_f64() * 1000.0;
+    let parts = &attempt.parts;
     Tried {
         number: attempt.number,
         at: time(attempt.at),
         outcome: attempt.outcome.clone(),
         word: attempt.word.to_string(),
         status: attempt.status,
-        milliseconds: attempt.took.as_secs_f64() * 1000.0,
+        milliseconds: milliseconds(attempt.took),
+        peer: parts.peer.clone(),
+        connected: parts.connect.map(milliseconds),
+        tls: parts.tls.map(milliseconds),
+        first_byte: parts.first_byte.map(milliseconds),
         response: attempt.response.clone(),
     }
 }

@@ -48,7 +48,7 @@ pub(super) struct Rows {
 #[schemars(rename = "Attempt")]
 pub(super) struct Tried {
     pub(super) number: u32,
-    /// When it began.
+    /// When it ended.
     pub(super) at: String,
     /// What came of it.
     pub(super) outcome: String,
@@ -58,6 +58,14 @@ pub(super) struct Tried {
     pub(super) status: Option<u16>,
     /// How long it took.
     pub(super) milliseconds: f64,
+    /// The address that it went to; of attempts of earlier versions this and the following are not known.
+    pub(super) peer: Option<String>,
+    /// Milliseconds until the connection stood; none on a kept-alive one.
+    pub(super) connected: Option<f64>,
+    /// Milliseconds until TLS stood.
+    pub(super) tls: Option<f64>,
+    /// Milliseconds until the head of the answer was there.
+    pub(super) first_byte: Option<f64>,
     /// How the answer's body begins.
     pub(super) response: String,
 }
