@@ -16,6 +16,7 @@ mod pages;
 mod portal;
 mod program;
 mod receive;
+mod secrets;
 mod serve;
 mod server;
 mod tls;
