@@ -12,6 +12,7 @@ mod corpus;
 mod form;
 mod harness;
 mod hostile;
+mod intruder;
 mod pages;
 mod portal;
 mod program;
