@@ -1,5 +1,8 @@
 //! Receivers that are not there, slow, broken or malicious: our own, with a fault.
 
+mod peer;
+mod wire;
+
 use std::time::Duration;
 
 use bytes::Bytes;
