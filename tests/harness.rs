@@ -10,6 +10,8 @@ use delivery::store::{LaneId, Settled};
 use payload::Update;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use receiver::server::tls::Identity;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use sender::{Draft, Policy, Sender};
 
 /// Far more than anything here takes, and an end to what hangs.
@@ -120,6 +122,21 @@ impl Certificate {
         let key = KeyPair::generate().unwrap();
         let certificate = params.self_signed(&key).unwrap();
         Self { chain: certificate.pem(), key: key.serialize_pem(), ca: certificate.pem() }
+    }
+
+    /// For a server of somebody else, which speaks these protocols (ALPN).
+    pub(crate) fn acceptor(&self, protocols: &[&str]) -> tokio_rustls::TlsAcceptor {
+        let chain = CertificateDer::from_pem_slice(self.chain.as_bytes()).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![chain], key)
+            .unwrap();
+        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        tokio_rustls::TlsAcceptor::from(Arc::new(config))
     }
 
     /// As a receiver uses it.

@@ -1,5 +1,6 @@
 //! Receivers that are not there, slow, broken or malicious: our own, with a fault.
 
+mod http2;
 mod peer;
 mod wire;
 

@@ -1,14 +1,10 @@
 //! TLS: who is trusted, who is not, and what Skip SSL Verification lets pass. Against our receiver, and against wiremock
 //! behind a TLS end of the test's own.
 
-use std::sync::Arc;
-
 use delivery::outcome::{Outcome, TlsFault};
 use rcgen::date_time_ymd;
 use receiver::MockReceiver;
 use receiver::server::tls::Identity;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use sender::Draft;
 use tokio::net::{TcpListener, TcpStream};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -130,16 +126,7 @@ async fn another_server_behind_tls_is_reached_too() {
 
 /// Takes TLS off and passes the bytes on.
 async fn terminate(listener: TcpListener, certificate: &Certificate, to: std::net::SocketAddr) {
-    let chain = CertificateDer::from_pem_slice(certificate.chain.as_bytes()).unwrap();
-    let key = PrivateKeyDer::from_pem_slice(certificate.key.as_bytes()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![chain], key)
-        .unwrap();
-    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let acceptor = certificate.acceptor(&[]);
     loop {
         let (stream, _) = listener.accept().await.unwrap();
         let Ok(mut inside) = acceptor.accept(stream).await else { continue };

@@ -36,12 +36,9 @@ fn is(outcome: &Outcome, comes: Comes) -> bool {
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
-/// Everything that a receiver may write, with what it comes to.
-fn plays() -> Vec<(Play, Comes)> {
+/// What is written when the request was read, before the connection is closed.
+fn answers() -> Vec<(Play, Comes)> {
     let all = |name, write: &str, comes| (Play::new(name, Read::All, write, Then::Close), comes);
-    let hang = |name, write: &str, comes| (Play::new(name, Read::All, write, Then::Hang), comes);
-    let endless = |name, write: String, comes| (Play::new(name, Read::All, write, Then::Endless), comes);
-    let other = |name, read, then, comes| (Play::new(name, read, OK, then), comes);
     vec![
         all("good", OK, Comes::Status(200)),
         all("no length, ended by the close", "HTTP/1.1 200 OK\r\n\r\nok", Comes::Status(200)),
@@ -107,6 +104,14 @@ fn plays() -> Vec<(Play, Comes)> {
             Comes::Broken,
         ),
         all("nothing", "", Comes::Broken),
+    ]
+}
+
+/// What is not ended.
+fn without_end() -> Vec<(Play, Comes)> {
+    let hang = |name, write: &str, comes| (Play::new(name, Read::All, write, Then::Hang), comes);
+    let endless = |name, write: String, comes| (Play::new(name, Read::All, write, Then::Endless), comes);
+    vec![
         hang("silence", "", Comes::Late),
         hang("half a head, and silence", "HTTP/1.1 200 OK\r\nX:", Comes::Late),
         hang("half a body, and silence", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok", Comes::Late),
@@ -117,6 +122,13 @@ fn plays() -> Vec<(Play, Comes)> {
             Comes::Status(200),
         ),
         endless("interim answers without end", "HTTP/1.1 102 Processing\r\n\r\n".repeat(64), Comes::Late),
+    ]
+}
+
+/// How connections end, and when.
+fn endings() -> Vec<(Play, Comes)> {
+    let other = |name, read, then, comes| (Play::new(name, read, OK, then), comes);
+    vec![
         other("a reset after the answer", Read::All, Then::Reset, Comes::StatusOrBroken(200)),
         other("an answer before the request was read", Read::Head, Then::Close, Comes::Status(200)),
         other("an answer before there was a request", Read::Nothing, Then::Close, Comes::StatusOrBroken(200)),
@@ -127,6 +139,11 @@ fn plays() -> Vec<(Play, Comes)> {
         (Play::new("closed at once", Read::Nothing, "", Then::Close), Comes::Broken),
         (Play::new("half closed before the answer", Read::All, "", Then::HalfClose), Comes::Broken),
     ]
+}
+
+/// Everything that a receiver may write, with what it comes to.
+fn plays() -> Vec<(Play, Comes)> {
+    [answers(), without_end(), endings()].concat()
 }
 
 #[tokio::test]
