@@ -45,6 +45,7 @@ pub(super) fn check(wrong: &mut Vec<String>) {
         }
     }
     architecture(wrong);
+    security(wrong);
 }
 
 /// The text up to the tests in it.
@@ -72,6 +73,26 @@ pub(super) fn sources() -> Vec<PathBuf> {
     }
     files.sort();
     files
+}
+
+/// Every test and every constant that stands in backquotes in `SECURITY.md` must exist.
+fn security(wrong: &mut Vec<String>) {
+    let Ok(text) = std::fs::read_to_string(root().join("SECURITY.md")) else {
+        wrong.push("SECURITY.md is missing".to_owned());
+        return;
+    };
+    let code: String =
+        sources().iter().filter_map(|file| std::fs::read_to_string(root().join(file)).ok()).collect();
+    let made_of =
+        |word: &str, fits: fn(char) -> bool| word.chars().all(|c| fits(c) || c == '_' || c.is_ascii_digit());
+    for word in text.split('`').skip(1).step_by(2) {
+        let is_test = made_of(word, |c| c.is_ascii_lowercase()) && word.contains('_');
+        let is_constant = made_of(word, |c| c.is_ascii_uppercase());
+        let there = code.contains(&format!("fn {word}(")) || code.contains(&format!("const {word}:"));
+        if (is_test || is_constant) && !there {
+            wrong.push(format!("SECURITY.md: there is no {word}"));
+        }
+    }
 }
 
 /// Every path that stands in backquotes and has a slash or a Rust ending must exist.
