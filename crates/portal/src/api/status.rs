@@ -169,10 +169,10 @@ async fn metrics(State(portal): State<Arc<Portal>>) -> Result<Response, Problem>
     metrics.requests.set(gauge(counts.requests));
     metrics.faults.set(gauge(counts.faults));
     metrics.healthy.set(i64::from(portal.health() == Health::Well));
+    let blocked = portal.read(move |archive| archive.blocked(now)).await?;
     for (integration, lane) in portal.lanes().await {
         let label = ByIntegration { integration: integration.name.clone() };
-        let id = lane.id;
-        let blocked = portal.read(move |archive| archive.blocked(id, now)).await?;
+        let blocked = blocked.get(&lane.id).copied().unwrap_or(0);
         metrics.backlog.get_or_create(&label).set(gauge(lane.backlog));
         metrics.in_flight.get_or_create(&label).set(gauge(lane.in_flight as u64));
         metrics.blocked.get_or_create(&label).set(gauge(blocked));

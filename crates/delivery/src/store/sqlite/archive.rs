@@ -8,6 +8,7 @@ mod lanes;
 mod search;
 mod view;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -172,17 +173,19 @@ impl Archive {
         self.read(|connection| Ok(search::unrouted(connection, before, limit, MAX_WORK)?))
     }
 
-    /// How many keys of a lane are blocked: their oldest delivery waits for its next attempt. The index alone is read, and of
-    /// it what waits.
+    /// How many keys of each lane are blocked: their oldest delivery waits for its next attempt. Lanes without one are left
+    /// out. The index alone is read, and of it what waits.
     ///
     /// # Errors
     /// If the file cannot be read.
-    pub fn blocked(&self, lane: LaneId, now: Timestamp) -> Result<u64, ReadError> {
+    pub fn blocked(&self, now: Timestamp) -> Result<HashMap<LaneId, u64>, ReadError> {
         self.read(|connection| {
-            let sql = "SELECT count(*) FROM pending WHERE lane = ?1 AND head = 1 AND due > ?2";
-            let parameters = params![int(lane.0), super::rows::time(now)];
-            let counted: i64 = connection.prepare_cached(sql)?.query_row(parameters, |row| row.get(0))?;
-            Ok(u64::try_from(counted).unwrap_or(0))
+            let sql = "SELECT lane, count(*) FROM pending WHERE head = 1 AND due > ?1 GROUP BY lane";
+            let mut select = connection.prepare_cached(sql)?;
+            let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
+            let counted = select.query_map([super::rows::time(now)], read)?;
+            let of = |(lane, count): (i64, i64)| (LaneId(lane.cast_unsigned()), count.cast_unsigned());
+            Ok(counted.collect::<rusqlite::Result<Vec<_>>>()?.into_iter().map(of).collect())
         })
     }
 }
