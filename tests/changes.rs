@@ -156,3 +156,40 @@ async fn a_delivery_of_the_file_s_integration_is_not_taken_for_one_of_its_succes
         assert_eq!(server.get(&format!("v1/deliveries/{delivery}")).1["alerttype"], kind, "{delivery}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sent_again_comes_in_order_and_is_dead_no_more() {
+    let receiver = MockReceiver::builder().fault(receiver::Rule::parse("status=500").unwrap()).start();
+    let receiver = receiver.await.unwrap();
+    let server = Server::fresh(&["--allow-private"]);
+    add(&server, &json!({ "name": "siem", "url": receiver.url(), "retry": { "delays": [] } }));
+    for (kind, count) in [("start", 1), ("ongoing", 2), ("end", 3)] {
+        server.post(&body(kind, count), &[JSON]);
+    }
+    server.until("v1/deliveries?state=dead", |list| list["deliveries"][2].is_object()).await;
+    receiver.set_faults([]);
+    receiver.reset();
+    receiver.clear();
+    assert_eq!(server.ask("POST", "v1/dead/resend", None).1["resent"], 3);
+    receiver.expect(3).verified().within(LIMIT).await.unwrap();
+    let came = receiver.captures();
+    let kinds: Vec<_> = came.iter().filter_map(|one| one.event.as_ref()?.alerttype.clone()).collect();
+    assert_eq!(kinds, ["start", "ongoing", "end"], "also together each event's come in their order");
+    assert_eq!(server.ask("POST", "v1/dead/resend", None).1["resent"], 0, "they are dealt with");
+    let list = server.until("v1/deliveries?event=00edee24-bc66-4b37-803c-123456789012", |list| {
+        list["deliveries"][0]["state"] == "delivered"
+    });
+    let list = list.await;
+    let rows = list["deliveries"].as_array().unwrap();
+    let told = |row: &Value| (row["delivery"].clone(), row["resend"].clone(), row["sent_again"].clone());
+    assert_eq!(rows.len(), 6, "{list}");
+    assert_eq!(told(&rows[2]), (json!("siem/4"), json!(true), Value::Null));
+    assert_eq!(told(&rows[5]), (json!("siem/1"), json!(false), json!("siem/4")));
+    assert_eq!(server.get("v1/deliveries/siem/1").1["sent_again"], "siem/4");
+    let dead = std::process::Command::new(crate::program::PROGRAM)
+        .args(["dead", "list", "--server", server.url.trim_end_matches('/')])
+        .env_remove("FUSION_WEBHOOK_TOKEN")
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8(dead.stdout).unwrap().lines().count(), 1, "its heads only");
+}

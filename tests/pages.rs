@@ -123,7 +123,7 @@ async fn breaks_and_is_repaired(browser: &Browser, server: &Server, receiver: &M
     browser.until("document.querySelector('.done').textContent === 'Sent again. It was 1.'").await;
     receiver.expect(1..).alerttype("ongoing").status(200).within(LIMIT).await.unwrap();
     browser.go(&format!("{}event?id=00edee24-bc66-4b37-803c-123456789012", server.url)).await;
-    browser.until("document.querySelectorAll('#life > li').length === 2").await;
+    browser.until("document.querySelectorAll('#life > li').length === 3").await;
     browser.until("document.querySelector('#life').innerText.includes('500 Internal Server Error')").await;
     browser.screenshot("portal-event").await;
     browser.go(&server.url).await;

@@ -164,16 +164,32 @@ fn query(filter: &Filter) -> Vec<(&'static str, String)> {
     given.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect()
 }
 
+/// Whether dead letters are listed that nobody has sent again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Still {
+    Any,
+    Dead,
+}
+
 /// Lists up to `limit` deliveries, page by page.
-fn list(server: &Server, filter: &Filter, state: Option<&str>, limit: usize) -> Result<ExitCode, Failure> {
+fn list(
+    server: &Server,
+    filter: &Filter,
+    (state, still): (Option<&str>, Still),
+    limit: usize,
+) -> Result<ExitCode, Failure> {
     let (ask, mut found, mut before) = (ask(server)?, Vec::new(), None);
+    let still = still == Still::Dead;
     while found.len() < limit {
         let mut query = query(filter);
         query.extend(state.map(|state| ("state", state.to_owned())));
         query.push(("limit", (limit - found.len()).min(PAGE).to_string()));
         query.extend(before.map(|before: u64| ("before", before.to_string())));
         let mut value = ask.get("/v1/deliveries", &query)?.good()?;
-        found.extend(value["deliveries"].as_array_mut().map(std::mem::take).unwrap_or_default());
+        let mut page = value["deliveries"].as_array_mut().map(std::mem::take).unwrap_or_default();
+        // What was sent again since is dead no more, or is so as another delivery.
+        page.retain(|one| !still || one["sent_again"].is_null());
+        found.extend(page);
         before = value["next"].as_u64();
         if before.is_none() {
             break;
@@ -205,7 +221,9 @@ fn path(delivery: &str) -> Result<String, Failure> {
 
 pub(crate) fn deliveries(what: Deliveries) -> Result<ExitCode, Failure> {
     match what {
-        Deliveries::List { filter, state, limit, server } => list(&server, &filter, state.as_deref(), limit),
+        Deliveries::List { filter, state, limit, server } => {
+            list(&server, &filter, (state.as_deref(), Still::Any), limit)
+        }
         Deliveries::Show { delivery, server } => {
             let value = ask(&server)?.get(&path(&delivery)?, &[])?.good()?;
             if server.json {
@@ -260,7 +278,7 @@ fn resent(server: &Server, value: &Value) -> Result<ExitCode, Failure> {
 
 pub(crate) fn dead(what: Dead) -> Result<ExitCode, Failure> {
     match what {
-        Dead::List { filter, limit, server } => list(&server, &filter, Some("dead"), limit),
+        Dead::List { filter, limit, server } => list(&server, &filter, (Some("dead"), Still::Dead), limit),
         Dead::Resend { filter, server } => {
             let value = ask(&server)?.post("/v1/dead/resend", &query(&filter), b"")?.good()?;
             resent(&server, &value)

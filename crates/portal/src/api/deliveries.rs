@@ -1,5 +1,6 @@
 //! What became of updates, and sending them again.
 
+mod again;
 mod answers;
 
 use std::borrow::Cow;
@@ -10,7 +11,7 @@ use axum::Json;
 use axum::extract::State;
 use bytes::Bytes;
 use delivery::clock::Timestamp;
-use delivery::message::{Message, MessageId, OrderKey};
+use delivery::message::Message;
 use delivery::store::sqlite::archive;
 use delivery::store::sqlite::archive::{Delivery, State as Wanted, Status};
 use delivery::store::{AttemptRecord, DeliveryId, LaneId, Route, Sequence};
@@ -26,6 +27,8 @@ use super::status::time;
 use crate::portal::Portal;
 use crate::watch::word;
 
+use again::again;
+pub(crate) use again::{Looked, event_of, is_again, look, sent_again};
 use answers::{Nowhere, Resent, Row, Rows, Shown, Tried, Unrouted};
 
 /// How many are listed unless asked otherwise, and at most.
@@ -182,10 +185,14 @@ async fn list(
     Query(filter): Query<Filter>,
 ) -> Result<Json<Rows>, Problem> {
     let wanted = filter.wanted(&portal)?;
-    let page = portal.read(move |archive| archive.deliveries(&wanted)).await?;
+    let looked = portal.read(move |archive| look(archive, &wanted)).await?;
     let mut names = Names::new(&portal);
-    let deliveries = page.deliveries.iter().map(|delivery| view(&mut names, delivery)).collect();
-    Ok(Json(Rows { deliveries, next: page.next.map(|next| next.0) }))
+    let row = |delivery: &Delivery| {
+        let again = looked.again(delivery).map(|id| format!("{}/{}", names.of(delivery.lane).1, id.0));
+        Row { sent_again: again, ..view(&mut names, delivery) }
+    };
+    let deliveries = looked.page.deliveries.iter().map(row).collect();
+    Ok(Json(Rows { deliveries, next: looked.page.next.map(|next| next.0) }))
 }
 
 /// What the lanes of a list are called: each is looked up once, however many deliveries it has there.
@@ -219,7 +226,9 @@ fn view(names: &mut Names<'_>, delivery: &Delivery) -> Row {
     Row {
         delivery: format!("{known_by}/{}", delivery.id.0),
         integration: integration.clone(),
-        event: delivery.key.clone(),
+        event: event_of(&delivery.key).to_owned(),
+        resend: is_again(&delivery.key),
+        sent_again: None,
         alerttype: delivery.label,
         webhook_id: delivery.message.clone(),
         accepted: time(delivery.accepted),
@@ -289,23 +298,13 @@ async fn show(
 ) -> Result<Json<Shown>, Problem> {
     let detail = detail(&portal, &integration, number).await?;
     let alerttype = alerttype(&detail.body);
+    let again = sent_again(&portal, &detail.delivery).await?;
+    let again = again.map(|id| format!("{}/{}", known_by(&portal, detail.delivery.lane), id.0));
     Ok(Json(Shown {
-        row: Row { alerttype, ..view(&mut Names::new(&portal), &detail.delivery) },
+        row: Row { alerttype, sent_again: again, ..view(&mut Names::new(&portal), &detail.delivery) },
         history: detail.attempts.iter().map(attempt).collect(),
         body: String::from_utf8_lossy(&detail.body).into_owned(),
     }))
-}
-
-/// The message of a delivery, to be sent once more. Its id stays; its order key is its own, since a resend is a person's
-/// act: at once, whatever the order.
-fn again(detail: archive::Detail) -> Message {
-    let key = format!("resend {}", MessageId::new());
-    Message {
-        id: MessageId::from(detail.delivery.message.as_str()),
-        key: OrderKey::from(key.as_str()),
-        supersedable: false,
-        body: Bytes::from(detail.body),
-    }
 }
 
 /// Takes it in for its own lane. Another integration may have the name of one that is gone by now.
@@ -354,21 +353,24 @@ async fn resend_dead(
 pub(crate) async fn send_dead_again(portal: &Portal, filter: Filter) -> Result<usize, Problem> {
     let filter = Filter { state: Some("dead".to_owned()), limit: Some(MAX_LIMIT), ..filter };
     let mut wanted = filter.wanted(portal)?;
-    let mut resent = 0;
-    while resent < MAX_RESEND {
+    let mut dead = Vec::new();
+    while dead.len() < MAX_RESEND {
         let asked = wanted.clone();
-        let page = portal.read(move |archive| archive.deliveries(&asked)).await?;
-        for delivery in page.deliveries {
-            let (lane, id) = (delivery.lane, delivery.id);
-            // What was lost to damage, or to an integration that is gone, cannot be sent again.
-            let detail = portal.read(move |archive| archive.delivery(lane, id)).await;
-            let Ok(Some(detail)) = detail else { continue };
-            resent += usize::from(accept(portal, lane, again(detail)).await?);
-        }
-        match page.next {
+        let looked = portal.read(move |archive| look(archive, &asked)).await?.still_dead();
+        dead.extend(looked.page.deliveries.iter().map(|delivery| (delivery.lane, delivery.id)));
+        match looked.page.next {
             Some(next) => wanted.before = Some(next),
             None => break,
         }
+    }
+    dead.truncate(MAX_RESEND);
+    let mut resent = 0;
+    // The oldest first: each event's come in their order.
+    for (lane, id) in dead.into_iter().rev() {
+        // What was lost to damage, or to an integration that is gone, cannot be sent again.
+        let detail = portal.read(move |archive| archive.delivery(lane, id)).await;
+        let Ok(Some(detail)) = detail else { continue };
+        resent += usize::from(accept(portal, lane, again(detail)).await?);
     }
     Ok(resent)
 }

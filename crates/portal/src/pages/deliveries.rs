@@ -3,8 +3,8 @@
 use axum::Extension;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use delivery::store::Settled;
-use delivery::store::sqlite::archive::{Delivery, Page, State as Is, Status};
+use delivery::store::sqlite::archive::{Delivery, State as Is, Status};
+use delivery::store::{DeliveryId, LaneId, Settled};
 use http::{StatusCode, Uri};
 use maud::{Markup, html};
 
@@ -12,7 +12,7 @@ use super::layout::{address, confirmation, moment, page, query, segment};
 use super::{Answer, Failed, Fields, Posted, Shared};
 use crate::access::Caller;
 use crate::api::Problem;
-use crate::api::deliveries::{Filter, known_by, send_dead_again};
+use crate::api::deliveries::{Filter, Looked, event_of, is_again, known_by, look, send_dead_again};
 use crate::portal::Portal;
 
 /// What a list can be narrowed by.
@@ -57,7 +57,10 @@ fn filter(fields: &Fields) -> Result<Filter, Failed> {
 
 async fn show(portal: &Portal, caller: &Caller, fields: &Fields, place: Place) -> Answer {
     let read = match filter(fields).and_then(|filter| Ok(filter.wanted(portal)?)) {
-        Ok(wanted) => Ok(portal.read(move |archive| archive.deliveries(&wanted)).await?),
+        Ok(wanted) => {
+            let looked = portal.read(move |archive| look(archive, &wanted)).await?;
+            Ok(if place == Place::Dead { looked.still_dead() } else { looked })
+        }
         Err(failed) => Err(failed.why),
     };
     let (path, title) = match place {
@@ -71,7 +74,7 @@ async fn show(portal: &Portal, caller: &Caller, fields: &Fields, place: Place) -
         @match &read {
             Err(why) => p.bad role="alert" { (why) },
             Ok(found) => {
-                @if place == Place::Dead && !found.deliveries.is_empty() { (all_again(caller, fields)) }
+                @if place == Place::Dead && !found.page.deliveries.is_empty() { (all_again(caller, fields)) }
                 (table(portal, fields, found, path))
             }
         }
@@ -139,7 +142,8 @@ pub(super) async fn resend_dead(
     Ok(Redirect::to(&format!("/dead?done=resent&number={resent}")).into_response())
 }
 
-fn table(portal: &Portal, fields: &Fields, found: &Page, path: &str) -> Markup {
+fn table(portal: &Portal, fields: &Fields, looked: &Looked, path: &str) -> Markup {
+    let found = &looked.page;
     let next = found.next.map(|next| {
         let before = next.0.to_string();
         let mut pairs: Vec<_> =
@@ -156,7 +160,7 @@ fn table(portal: &Portal, fields: &Fields, found: &Page, path: &str) -> Markup {
                     thead { tr {
                         @for head in ["Accepted (UTC)", "Event", "Alert type", "Integration", "State", "Attempts", "Last outcome"] { th scope="col" { (head) } }
                     } }
-                    tbody { @for delivery in &found.deliveries { (row(portal, delivery)) } }
+                    tbody { @for delivery in &found.deliveries { (row(portal, looked, delivery)) } }
                 }
             }
             // It goes on from the last that is shown, so it is live with them.
@@ -167,28 +171,42 @@ fn table(portal: &Portal, fields: &Fields, found: &Page, path: &str) -> Markup {
 
 /// Where a delivery is shown.
 pub(super) fn place(portal: &Portal, delivery: &Delivery) -> String {
-    format!("/deliveries/{}/{}", segment(&known_by(portal, delivery.lane)), delivery.id.0)
+    place_of(portal, delivery.lane, delivery.id)
 }
 
-fn row(portal: &Portal, delivery: &Delivery) -> Markup {
+fn place_of(portal: &Portal, lane: LaneId, id: DeliveryId) -> String {
+    format!("/deliveries/{}/{}", segment(&known_by(portal, lane)), id.0)
+}
+
+fn row(portal: &Portal, looked: &Looked, delivery: &Delivery) -> Markup {
     html! {
         tr {
             td { a href=(place(portal, delivery)) { (moment(delivery.accepted)) } }
             td { (event(&delivery.key)) }
             td { (delivery.label.unwrap_or("–")) }
             td { (portal.watch.name_of(delivery.lane)) }
-            td { (state(&delivery.status)) }
+            td { (state(&delivery.status)) (since(portal, delivery, looked.again(delivery))) }
             td.number { (delivery.attempts) }
             td { @if let Some(last) = &delivery.last { (last.outcome) } @else { span.faint { "none yet" } } }
         }
     }
 }
 
-/// The event that a delivery is of; what was resent stands in no order, and has no event that it waits for.
+/// The event that a delivery is of, and whether a person sent it again.
 pub(super) fn event(key: &str) -> Markup {
+    let id = event_of(key);
     html! {
-        @if key.starts_with("resend ") { span.faint { "sent again" } }
-        @else { a.id href=(address("/event", &[("id", key)])) { (key) } }
+        a.id href=(address("/event", &[("id", id)])) { (id) }
+        @if is_again(key) { " " span.chip { "resend" } }
+    }
+}
+
+/// What a dead letter was sent again as, since.
+pub(super) fn since(portal: &Portal, delivery: &Delivery, again: Option<DeliveryId>) -> Markup {
+    html! {
+        @if let Some(id) = again {
+            span.faint { ", sent again as " a href=(place_of(portal, delivery.lane, id)) { (portal.watch.name_of(delivery.lane)) "/" (id.0) } }
+        }
     }
 }
 

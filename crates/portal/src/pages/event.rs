@@ -4,16 +4,16 @@ use axum::Extension;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use delivery::store::sqlite::archive::{Archive, Delivery, Detail, ReadError, State as Is, Wanted};
-use delivery::store::{AttemptRecord, Parts};
+use delivery::store::{AttemptRecord, DeliveryId, Parts};
 use http::{StatusCode, Uri};
 use maud::{Markup, html};
 use payload::Update;
 
-use super::deliveries::{event, place, state};
+use super::deliveries::{event, place, since, state};
 use super::layout::{button, count, moment, page, query};
 use super::{Answer, Failed, Posted, Shared, json, trial};
 use crate::access::Caller;
-use crate::api::deliveries::{alerttype, detail, send_again};
+use crate::api::deliveries::{alerttype, detail, is_again, look, send_again, sent_again};
 use crate::portal::Portal;
 
 /// How many deliveries of a life are shown, the latest.
@@ -28,6 +28,7 @@ pub(super) async fn delivery(
     let found = detail(&portal, &integration, number).await?;
     let name = portal.watch.name_of(found.delivery.lane);
     let title = format!("{name}/{number}");
+    let again = sent_again(&portal, &found.delivery).await?;
     let settled = found.delivery.status.state() != Some(Is::Pending);
     let body = html! {
         p.crumbs { a href="/deliveries" { "Deliveries" } " › " (title) }
@@ -36,7 +37,7 @@ pub(super) async fn delivery(
             @if settled { (button(&caller, (&place(&portal, &found.delivery), &[]), ("resend", "Resend"), None)) }
         }
         div #delivery data-live {
-            (facts(&found, &name))
+            (facts(&found, &name, &since(&portal, &found.delivery, again)))
             h2 { (count(found.attempts.len(), "Attempt", "Attempts")) }
             (attempts(&found.attempts))
         }
@@ -45,14 +46,14 @@ pub(super) async fn delivery(
     Ok(page(&portal, &caller, ("/deliveries", &title), &query(&uri), &body))
 }
 
-fn facts(found: &Detail, integration: &str) -> Markup {
+fn facts(found: &Detail, integration: &str, since: &Markup) -> Markup {
     let delivery = &found.delivery;
     html! {
         table.facts {
             tr { th scope="row" { "Event" } td { (event(&delivery.key)) } }
             @if let Some(kind) = alerttype(&found.body) { tr { th scope="row" { "Alert type" } td { (kind) } } }
             tr { th scope="row" { "Integration" } td { (integration) } }
-            tr { th scope="row" { "State" } td { (state(&delivery.status)) } }
+            tr { th scope="row" { "State" } td { (state(&delivery.status)) (since) } }
             tr { th scope="row" { "Accepted" } td { (moment(delivery.accepted)) " UTC" } }
             tr { th scope="row" { "webhook-id" } td { code { (delivery.message) } } }
         }
@@ -77,7 +78,7 @@ fn attempts(all: &[AttemptRecord]) -> Markup {
                         td.number { (trial::milliseconds(attempt.took)) }
                         td.faint { (parts(attempt)) }
                         td class=(if attempt.word == "delivered" { "good" } else { "bad" }) { (attempt.outcome) }
-                        td { @if attempt.response.is_empty() { span.faint { "no body" } } @else { pre.answer { (attempt.response) } } }
+                        td { @if attempt.status.is_none() { span.faint { "nothing" } } @else if attempt.response.is_empty() { span.faint { "no body" } } @else { pre.answer { (attempt.response) } } }
                     }
                 } }
             } }
@@ -146,29 +147,33 @@ pub(super) async fn life(State(portal): Shared, Extension(caller): Extension<Cal
         h1 { "Event " code { (id) } }
         @if found.is_empty() { p.empty { "Nothing is known of it, or nothing any more." } }
         ol.life #life data-live {
-            @for (delivery, attempts) in &found { (one(&portal, delivery, attempts)) }
+            @for (delivery, attempts, again) in &found { (one(&portal, delivery, attempts, *again)) }
         }
     };
     Ok(page(&portal, &caller, ("/deliveries", "Event"), &query, &body))
 }
 
-fn whole(archive: &Archive, wanted: &Wanted) -> Result<Vec<(Delivery, Vec<AttemptRecord>)>, ReadError> {
-    let deliveries = archive.deliveries(wanted)?.deliveries.into_iter().take(MAX_LIFE);
-    let with_attempts = |delivery: Delivery| {
+/// A delivery, its attempts, and what it was sent again as.
+type Lived = (Delivery, Vec<AttemptRecord>, Option<DeliveryId>);
+
+fn whole(archive: &Archive, wanted: &Wanted) -> Result<Vec<Lived>, ReadError> {
+    let looked = look(archive, wanted)?;
+    let with_attempts = |delivery: &Delivery| {
         let attempts = archive.attempts(delivery.lane, delivery.id)?;
-        Ok((delivery, attempts))
+        Ok((delivery.clone(), attempts, looked.again(delivery)))
     };
-    deliveries.map(with_attempts).collect()
+    looked.page.deliveries.iter().take(MAX_LIFE).map(with_attempts).collect()
 }
 
-fn one(portal: &Portal, delivery: &Delivery, made: &[AttemptRecord]) -> Markup {
+fn one(portal: &Portal, delivery: &Delivery, made: &[AttemptRecord], again: Option<DeliveryId>) -> Markup {
     html! {
         li {
             p {
                 strong { (delivery.label.unwrap_or("update")) }
                 " accepted " (moment(delivery.accepted)) " for "
                 a href=(place(portal, delivery)) { (portal.watch.name_of(delivery.lane)) "/" (delivery.id.0) }
-                " " (state(&delivery.status))
+                @if is_again(&delivery.key) { " " span.chip { "resend" } }
+                " " (state(&delivery.status)) (since(portal, delivery, again))
             }
             (attempts(made))
         }

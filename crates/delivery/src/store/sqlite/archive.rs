@@ -16,7 +16,9 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use super::documents::DOCUMENT;
 use super::queries::one;
-use super::rows::{Broken, LANE, LaneRow, MESSAGE, MessageRow, PENDING, Pending, SETTLED, SettledRow, int};
+use super::rows::{
+    Broken, LANE, LaneRow, MESSAGE, MessageRow, PENDING, Pending, SETTLED, SettledRow, int, key_hash,
+};
 use crate::clock::Timestamp;
 use crate::store::{AttemptRecord, DeliveryId, Document, LaneId, LaneState, Parts, Sequence};
 
@@ -161,6 +163,22 @@ impl Archive {
         self.read(|connection| Ok(attempts(connection, lane, id)?))
     }
 
+    /// For each delivery the latest one of its lane whose message has the same id, came later, and has the order key that
+    /// `key` makes of its own: what it was sent again as.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn sent_again(
+        &self,
+        deliveries: &[Delivery],
+        key: impl Fn(&str) -> String,
+    ) -> Result<Vec<Option<DeliveryId>>, ReadError> {
+        self.read(|connection| {
+            let later = |delivery: &Delivery| later(connection, delivery, &key(&delivery.key));
+            Ok(deliveries.iter().map(later).collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
     /// Messages that went nowhere, newest first, and where to go on, if there may be more. One call does [`MAX_WORK`] at most.
     ///
     /// # Errors
@@ -193,6 +211,25 @@ impl Archive {
 fn message(connection: &Connection, seq: i64) -> rusqlite::Result<Option<Result<MessageRow, Broken>>> {
     let mut select = connection.prepare_cached(&format!("SELECT {MESSAGE} FROM message WHERE seq = ?1"))?;
     one(select.query_row([seq], MessageRow::read), || format!("message {seq}"))
+}
+
+/// How many messages of a key are looked at for one that was sent again.
+const MAX_LATER: u64 = 64;
+
+fn later(connection: &Connection, delivery: &Delivery, key: &str) -> rusqlite::Result<Option<DeliveryId>> {
+    let sql =
+        format!("SELECT {MESSAGE} FROM message WHERE keyh = ?1 AND seq > ?2 ORDER BY seq DESC LIMIT ?3");
+    let parameters = params![key_hash(key), int(delivery.sequence.0), int(MAX_LATER)];
+    let mut select = connection.prepare_cached(&sql)?;
+    let mut rows = select.query(parameters)?;
+    while let Some(row) = rows.next()? {
+        let Some(Ok(message)) = one(MessageRow::read(row), || "a message".to_owned())? else { continue };
+        if message.key == key && message.id == delivery.message {
+            let mine = message.fanout.iter().find(|(lane, _)| *lane == delivery.lane);
+            return Ok(mine.map(|(_, id)| *id));
+        }
+    }
+    Ok(None)
 }
 
 /// How a delivery of a message is.

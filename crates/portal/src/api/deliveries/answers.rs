@@ -13,6 +13,10 @@ pub(super) struct Row {
     pub(super) integration: String,
     /// The id of the event.
     pub(super) event: String,
+    /// Whether a person sent it again.
+    pub(super) resend: bool,
+    /// The delivery as which it was sent again since it was given up.
+    pub(super) sent_again: Option<String>,
     /// The alert type of the update: `start`, `ongoing` or `end`, if it is one of them.
     #[schemars(extend("enum" = ["start", "ongoing", "end", null]))]
     pub(super) alerttype: Option<&'static str>,
