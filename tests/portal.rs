@@ -62,11 +62,12 @@ fn form(pairs: &[(&str, &str)]) -> String {
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
 
 /// Every page that shows something.
-const PAGES: [&str; 11] = [
+const PAGES: [&str; 12] = [
     "/",
     "/deliveries",
     "/dead",
     "/event?id=x",
+    "/nowhere",
     "/settings/integrations",
     "/settings/add-integration",
     "/settings/add-integration/webhook",
@@ -139,10 +140,10 @@ async fn pages_of_other_sites_and_other_names_of_this_machine_get_nothing() {
     ] {
         assert_eq!(ask(&server, request, lines, body).status, status, "{request} {lines:?}");
     }
-    let lost = ask(&server, "GET /nowhere", &["Accept: text/html"], "");
+    let lost = ask(&server, "GET /astray", &["Accept: text/html"], "");
     assert!(lost.status == 404 && lost.body.contains("there is no such page"), "{}", lost.body);
     assert!(lost.header("content-security-policy").is_some());
-    assert!(ask(&server, "GET /nowhere", &[], "").body.starts_with('{'));
+    assert!(ask(&server, "GET /astray", &[], "").body.starts_with('{'));
     let page = ask(&server, "GET /", &[&cookie], "");
     let policy = page.header("content-security-policy").unwrap();
     assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self'"), "{policy}");

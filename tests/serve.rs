@@ -173,7 +173,7 @@ async fn a_paused_integration_waits_and_the_dead_are_resent() {
     server.post(&body("start", 1), &[JSON]);
     let (code, printed) = ask(&["status"]);
     assert!(
-        code == 0 && printed.contains("ready, 1 deliveries wait") && printed.contains("paused"),
+        code == 0 && printed.contains("ready, 1 delivery waits") && printed.contains("paused"),
         "{printed}"
     );
     assert_eq!(receiver.counts().received, 0);
@@ -361,7 +361,7 @@ async fn a_body_that_nobody_wants_spoils_neither_the_answer_nor_the_next_request
     }
     // Who asks before sending is answered before sending, and told that the connection ends.
     let mut stream = TcpStream::connect(&address).await.unwrap();
-    let head = "POST /nowhere HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 9\r\n\r\n";
+    let head = "POST /astray HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 9\r\n\r\n";
     stream.write_all(head.as_bytes()).await.unwrap();
     let answered = answer(&mut stream).await;
     assert!(answered.starts_with("http/1.1 404") && answered.contains("connection: close"), "{answered}");

@@ -63,6 +63,13 @@ fn answers() -> Vec<(Play, Comes)> {
             &("HTTP/1.1 103 Early Hints\r\n\r\n".repeat(3) + OK),
             Comes::Status(200),
         ),
+    ]
+}
+
+/// What is written then and is no answer.
+fn no_answers() -> Vec<(Play, Comes)> {
+    let all = |name, write: &str, comes| (Play::new(name, Read::All, write, Then::Close), comes);
+    vec![
         all(
             "two lengths",
             "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok",
@@ -143,7 +150,7 @@ fn endings() -> Vec<(Play, Comes)> {
 
 /// Everything that a receiver may write, with what it comes to.
 fn plays() -> Vec<(Play, Comes)> {
-    [answers(), without_end(), endings()].concat()
+    [answers(), no_answers(), without_end(), endings()].concat()
 }
 
 #[tokio::test]

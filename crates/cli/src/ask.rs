@@ -84,8 +84,12 @@ impl Ask {
         let text = response.body_mut().read_to_string().map_err(unreachable)?;
         let value: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
         if status == 401 {
-            let why = "error: the server wants its token: set FUSION_WEBHOOK_TOKEN, or give --token";
-            return Err(Failure::wrong_input(why));
+            let said = value["error"].as_str().or_else(|| value["message"].as_str());
+            let said = show::printable(said.unwrap_or("it wants a token")).into_owned();
+            let hint = "set FUSION_WEBHOOK_TOKEN, or give --token: the server's own token, or one that Settings > Access or `tokens add` made";
+            return Err(Failure::wrong_input(format!(
+                "error: the server does not let this in: {said}; {hint}"
+            )));
         }
         Ok(Answer { status, value })
     }

@@ -65,11 +65,11 @@ pub(crate) fn status(server: &Server) -> Result<ExitCode, Failure> {
     } else {
         let reason =
             value["reason"].as_str().map_or(String::new(), |why| format!(": {}", show::printable(why)));
-        show::println(&format!(
-            "{}{reason}, {} deliveries wait",
-            cell(&value["state"]),
-            cell(&value["backlog"])
-        ));
+        let waits = match value["backlog"].as_u64() {
+            Some(1) => "1 delivery waits".to_owned(),
+            _ => format!("{} deliveries wait", cell(&value["backlog"])),
+        };
+        show::println(&format!("{}{reason}, {waits}", cell(&value["state"])));
         integrations_table(&value);
     }
     let ready = value["state"].as_str() == Some("ready");

@@ -59,7 +59,8 @@ pub(crate) async fn serve(arguments: Box<Serve>) -> Result<ExitCode, Failure> {
         .map(|path| spawn(reload::reload((path, looked), guarding, Arc::clone(&portal))));
     let _reading = arguments.stdin.then(|| spawn(input::take_in(Arc::clone(&portal))));
     show::println(&format!(
-        "serving on http://{address}/ with {count} integrations, store in {} (Ctrl-C ends)\nthe portal: {}",
+        "serving on http://{address}/ with {}, store in {} (Ctrl-C ends)\nthe portal: {}",
+        if count == 1 { "1 integration".to_owned() } else { format!("{count} integrations") },
         arguments.data.display(),
         way_in(&portal.access, address)
     ));
@@ -81,6 +82,10 @@ pub(crate) async fn serve(arguments: Box<Serve>) -> Result<ExitCode, Failure> {
 
 /// How a person gets to the pages.
 fn way_in(access: &Access, address: SocketAddr) -> String {
+    let host =
+        if address.ip().is_unspecified() { "THIS-MACHINE".to_owned() } else { address.ip().to_string() };
+    let host = if host.contains(':') { format!("[{host}]") } else { host };
+    let address = format!("{host}:{}", address.port());
     match access.set_up_token() {
         Some(token) => {
             let token = token.expose_secret();
@@ -114,7 +119,7 @@ async fn warn(arguments: &Serve, portal: &Portal) {
     }
     if view.integrations.is_empty() {
         tracing::warn!(
-            "there is no integration: what is accepted goes nowhere; --config names a file with some, and the API adds them"
+            "there is no integration: what is accepted goes nowhere; the portal, the API or `integrations add` adds one, and --config names a file with some"
         );
     }
 }

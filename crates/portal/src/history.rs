@@ -32,6 +32,8 @@ pub(crate) struct Totals {
     pub(crate) delivered: AtomicU64,
     pub(crate) failed: AtomicU64,
     pub(crate) dead: AtomicU64,
+    /// Taken in, and sent to nobody.
+    pub(crate) nowhere: AtomicU64,
     waits: [AtomicU64; BOUNDS.len() + 1],
 }
 
@@ -39,7 +41,7 @@ impl Default for Totals {
     fn default() -> Self {
         let none = AtomicU64::default;
         let waits = std::array::from_fn(|_| none());
-        Self { accepted: none(), delivered: none(), failed: none(), dead: none(), waits }
+        Self { accepted: none(), delivered: none(), failed: none(), dead: none(), nowhere: none(), waits }
     }
 }
 

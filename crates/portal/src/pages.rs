@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `/` | how all goes, with the last hour |
 //! | `/deliveries`, `/deliveries/{integration}/{number}`, `/event` | what became of updates; one delivery; one event's life |
-//! | `/dead` | what was given up; sends it again |
+//! | `/dead`, `/nowhere` | what was given up, and sends it again; what went to nobody |
 //! | `/settings/integrations`, `…/{id}`, `/settings/add-integration`, `…/webhook` | response integrations |
 //! | `/settings/policies`, `…/{id}`, `/settings/add-policy` | response policies |
 //! | `/settings/access`, `/settings/changes` | who may ask; who changed what |
@@ -25,6 +25,7 @@ mod integrations;
 mod json;
 mod layout;
 mod login;
+mod nowhere;
 mod overview;
 mod plot;
 mod policies;
@@ -101,6 +102,7 @@ fn routes(portal: Arc<Portal>) -> Router {
         .route("/deliveries", get(deliveries::list))
         .route("/deliveries/{integration}/{number}", get(event::delivery).post(event::resend))
         .route("/event", get(event::life))
+        .route("/nowhere", get(nowhere::show))
         .route("/dead", get(deliveries::dead).post(deliveries::resend_dead))
         .route("/settings", get(|| async { Redirect::to("/settings/integrations") }))
         .route("/settings/integrations", get(integrations::list))

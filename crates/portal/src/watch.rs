@@ -212,6 +212,12 @@ impl Watch {
         history.look(totals, backlog);
     }
 
+    /// How many deliveries were given up, and how many updates went nowhere, since the start.
+    pub(crate) fn lost(&self) -> (u64, u64) {
+        let totals = &self.hour.0;
+        (totals.dead.load(Ordering::Relaxed), totals.nowhere.load(Ordering::Relaxed))
+    }
+
     /// The last hour.
     pub(crate) fn steps(&self, backlog: u64) -> Vec<Step> {
         let (totals, history) = &*self.hour;
@@ -222,6 +228,9 @@ impl Watch {
     pub(crate) fn accepted(&self, result: &'static str, count: u64) {
         if ["accepted", "unmatched", "bypassed"].contains(&result) {
             self.hour.0.accepted.fetch_add(count, Ordering::Relaxed);
+        }
+        if ["unmatched", "bypassed"].contains(&result) {
+            self.hour.0.nowhere.fetch_add(count, Ordering::Relaxed);
         }
         self.metrics.accepted.get_or_create(&ByResult { result }).inc_by(count);
     }

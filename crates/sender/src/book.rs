@@ -62,7 +62,7 @@ pub enum Refused {
     #[error("{}", .0.join("\n"))]
     Invalid(Vec<String>),
     /// Others need it.
-    #[error("it is used by the response policies {}; take it out of them first", .0.join(", "))]
+    #[error("it is used by the response policies {}; take it out of them first", .0.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", "))]
     InUse(Vec<String>),
     /// The store does not take it.
     #[error(transparent)]

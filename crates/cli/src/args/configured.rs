@@ -44,7 +44,7 @@ pub(crate) enum Integrations {
         #[command(flatten)]
         server: Server,
     },
-    /// Print what was added by API as the TOML of a configuration file, also while the server runs
+    /// Print what was added by API as the TOML of a configuration file: read from the folder, also while the server runs
     Export {
         /// The folder of the store
         #[arg(long, value_name = "DIR", default_value = "fusion-webhook-data")]

@@ -16,7 +16,13 @@ pub(crate) fn people(what: &People) -> Result<ExitCode, Failure> {
         People::List(server) => return list(server, "people", &["name", "since"]),
         People::Add { name, server } => {
             let body = json!({ "name": name, "password": password()? }).to_string();
+            let open = server.token.is_none();
             ask(server)?.post("/v1/people", &[], body.as_bytes())?.good()?;
+            if open {
+                anstream::eprintln!(
+                    "note: from now on everybody has to log in, and programs need a token: make one in Settings > Access, or start the server with FUSION_WEBHOOK_TOKEN"
+                );
+            }
             (name, server, "can log in")
         }
         People::Password { name, server } => {

@@ -53,10 +53,19 @@ pub(crate) fn hand_over(arguments: &Send) -> Result<ExitCode, Failure> {
 }
 
 fn line(update: &Update, result: &Value, good: bool) -> String {
-    let (style, mark) = if good { (show::GOOD, "✓") } else { (show::BAD, "✗") };
+    // Taken in for nobody is rarely what somebody meant.
+    let nowhere = result["deliveries"] == 0;
+    let (style, mark) = match good {
+        true if nowhere => (show::FAINT, "–"),
+        true => (show::GOOD, "✓"),
+        false => (show::BAD, "✗"),
+    };
     let what = show::update(update.as_bytes());
     let word = result["result"].as_str().unwrap_or("refused");
     let more = match (result["deliveries"].as_u64(), result["error"].as_str()) {
+        (Some(0), _) if word == "unmatched" => {
+            ": no response policy matches, so it is sent nowhere".to_owned()
+        }
         (Some(1), _) => ", 1 delivery".to_owned(),
         (Some(deliveries), _) => format!(", {deliveries} deliveries"),
         (None, Some(error)) => format!(": {}", show::printable(error)),

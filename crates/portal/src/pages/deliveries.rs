@@ -70,6 +70,7 @@ async fn show(portal: &Portal, caller: &Caller, fields: &Fields, place: Place) -
     let body = html! {
         h1 { (title) }
         @if place == Place::Dead { p.hint { "What was given up, with its reason. It is kept for as long as the history, and can be sent again." } }
+        @if place == Place::Deliveries { p.hint { a href="/nowhere" { "Updates that went nowhere" } } }
         (filters(portal, fields, path, place))
         @match &read {
             Err(why) => p.bad role="alert" { (why) },
@@ -156,7 +157,7 @@ fn table(portal: &Portal, fields: &Fields, looked: &Looked, path: &str) -> Marku
             @if found.deliveries.is_empty() {
                 p.empty { @if next.is_some() { "None among the latest; there may be earlier ones." } @else { "There are none." } }
             } @else {
-                table {
+                table.cards {
                     thead { tr {
                         @for head in ["Accepted (UTC)", "Event", "Alert type", "Integration", "State", "Attempts", "Last outcome"] { th scope="col" { (head) } }
                     } }

@@ -45,6 +45,7 @@ fn pair(before: &str) -> usize {
 /// What to do; without the text, which may hold secrets.
 fn help(error: &HeaderError) -> String {
     match &error.fault {
+        HeaderFault::NoColon { as_value: None, .. } => "put a colon after the name".to_owned(),
         HeaderFault::NoColon { .. } => {
             "put a colon after the name, or write \\, if the comma belongs to the value before it".to_owned()
         }

@@ -1,5 +1,7 @@
 //! *Add Integration → Webhook*: the form of the documentation page, with what would be sent beside it.
 
+mod way;
+
 use std::sync::Arc;
 
 use axum::Extension;
@@ -18,7 +20,7 @@ use crate::api::tried::{Tried, sample};
 use crate::portal::Portal;
 
 /// The fields that have a place for what is wrong with them.
-const SHOWN: [&str; 17] = [
+const SHOWN: [&str; 20] = [
     "name",
     "description",
     "url",
@@ -33,6 +35,9 @@ const SHOWN: [&str; 17] = [
     "concurrency",
     "rate_per_second",
     "retry",
+    "delays",
+    "expiry",
+    "retry_after_cap",
     "field_names",
     "constants",
     "skip_ssl_verification",
@@ -234,6 +239,7 @@ fn show_typed(portal: &Portal, caller: &Caller, query: &Fields, draft: &Draft, l
                 "tried here, and changed only there; the server takes the file over when it changes."
             }
         }
+        @if let Some(id) = &draft.id { (without_policy(portal, id)) }
         div.columns {
             form.stack #integration method="post" data-check novalidate {
                 (confirmation(caller))
@@ -241,7 +247,7 @@ fn show_typed(portal: &Portal, caller: &Caller, query: &Fields, draft: &Draft, l
                 (webhook(draft, list))
                 (authentication(draft))
                 (fields::table(&draft.fields, &draft.wrong, draft.fixed))
-                (way_of_delivery(draft))
+                (way::of_delivery(draft))
                 p.actions {
                     @if !draft.fixed { button.primary type="submit" name="act" value="save" { "Save" } }
                     button type="submit" name="act" value="try" { "Send test" }
@@ -259,6 +265,17 @@ fn show_typed(portal: &Portal, caller: &Caller, query: &Fields, draft: &Draft, l
         }
     };
     page(portal, caller, ("/settings/integrations", title), query, &body)
+}
+
+/// What is added and not named by a policy yet gets nothing.
+fn without_policy(portal: &Portal, id: &str) -> Markup {
+    let view = portal.book.view();
+    let named = view.policies.iter().any(|(policy, _)| policy.integrations.iter().any(|named| named == id));
+    html! {
+        @if !named {
+            p.banner { "No response policy names it yet, so nothing is sent to it. " a href="/settings/add-policy" { "Add Policy" } }
+        }
+    }
 }
 
 fn outcome(draft: &Draft) -> Markup {
@@ -303,6 +320,11 @@ fn webhook(draft: &Draft, list: &str) -> Markup {
             textarea #description name="description" rows="2" disabled[draft.fixed] { (draft.fields.text("description")) }
             (mistakes("description", &draft.wrong))
             (line(draft, ("url", "URL"), "https://receiver.example/webhook", "The URL to POST the event JSON to."))
+            div #hint-url data-live {
+                @if draft.wrong.iter().any(|mistake| mistake.starts_with("url: ") && mistake.contains("allow = ")) {
+                    p.hint { "In this form the range goes into Delivery > Allowed address ranges." }
+                }
+            }
             (tick(draft, ("skip_ssl_verification", "Skip SSL Verification"),
                 "If ticked, the server's certificate is not validated, and need not be for the URL's host name."))
             label for="headers" { "Headers" }
@@ -333,53 +355,6 @@ fn authentication(draft: &Draft) -> Markup {
             @if draft.has_password && !draft.fixed {
                 label.tick { input type="checkbox" name="forget_password" checked[draft.fields.is("forget_password")]; " Forget the password" }
             }
-        }
-    }
-}
-
-fn way_of_delivery(draft: &Draft) -> Markup {
-    let set = [
-        "content_type",
-        "attempt_timeout",
-        "connect_timeout",
-        "ca",
-        "allow",
-        "concurrency",
-        "rate_per_second",
-        "delays",
-        "expiry",
-        "retry_after_cap",
-        "http2",
-        "coalesce",
-    ];
-    let many = set.iter().filter(|name| draft.fields.is(name)).count();
-    html! {
-        details #delivery open[many > 0] {
-            summary { "Delivery" @if many > 0 { span.faint { " · " (many) " set" } } }
-            (line(draft, ("content_type", "Content type"), "application/json", ""))
-            (line(draft, ("attempt_timeout", "Time for one attempt"), "15s", "From connecting to the last byte of the answer."))
-            (line(draft, ("connect_timeout", "Time to connect"), "5s", ""))
-            label for="delays" { "Delays between attempts" }
-            input #delays name="delays" value=(draft.fields.text("delays")) disabled[draft.fixed] autocomplete="off"
-                placeholder="5s, 30s, 2m, 10m, 30m, 1h, 2h, 4h, 8h";
-            p.hint { "The last one repeats; " code { "none" } " makes one attempt only." }
-            label for="expiry" { "Given up after" }
-            input #expiry name="expiry" value=(draft.fields.text("expiry")) placeholder="24h" disabled[draft.fixed] autocomplete="off";
-            label for="retry_after_cap" { "Longest Retry-After that is honoured" }
-            input #retry_after_cap name="retry_after_cap" value=(draft.fields.text("retry_after_cap")) placeholder="1h" disabled[draft.fixed] autocomplete="off";
-            (mistakes("retry", &draft.wrong))
-            (line(draft, ("concurrency", "Attempts under way at once"), "8", ""))
-            (line(draft, ("rate_per_second", "Attempts a second"), "no limit", ""))
-            label for="allow" { "Allowed address ranges" }
-            textarea #allow name="allow" rows="2" spellcheck="false" placeholder="10.0.0.0/8" disabled[draft.fixed] { (draft.fields.text("allow")) }
-            p.hint { "CIDR, one a line. Without one, only public addresses are connected to." }
-            (mistakes("allow", &draft.wrong))
-            label for="ca" { "Trusted roots" }
-            textarea #ca name="ca" rows="3" spellcheck="false" placeholder="-----BEGIN CERTIFICATE-----" disabled[draft.fixed] { (draft.fields.text("ca")) }
-            p.hint { "PEM, in place of the system's." }
-            (mistakes("ca_file", &draft.wrong))
-            (tick(draft, ("http2", "HTTP/2"), "Speak it if the server offers it."))
-            (tick(draft, ("coalesce", "Coalesce"), "Under backlog, an ongoing update that a later one of the same event supersedes is not sent."))
         }
     }
 }

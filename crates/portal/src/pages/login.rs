@@ -54,8 +54,8 @@ fn form(to: &str, done: &str, name: &str, wrong: Option<&str>) -> Markup {
                     button.primary type="submit" { "Log in" }
                 }
                 p.faint {
-                    "Nobody knows the password any more? Whoever has the server's token gives another one: "
-                    code { "fusion-webhook people password NAME" }
+                    "Nobody knows the password any more? Start the server with a token of its own (FUSION_WEBHOOK_TOKEN), and give "
+                    "another password with it: " code { "fusion-webhook people password NAME" }
                 }
             }
         },

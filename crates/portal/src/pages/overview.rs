@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use super::Shared;
 use super::integrations::Health;
 use super::layout::{address, count, page, query, segment, span};
-use super::plot::{Line, every, number, plot};
+use super::plot::{Line, every, number, plot, time};
 use crate::access::Caller;
 use crate::api::status::health;
 use crate::history::Step;
@@ -26,7 +26,7 @@ pub(super) async fn show(State(portal): Shared, Extension(caller): Extension<Cal
     trouble.sort_by(|one, other| one.0.name.cmp(&other.0.name));
     let view = portal.book.view();
     let (state, why) = health(&portal);
-    let steps = portal.watch.steps(backlog);
+    let (steps, (dead, nowhere)) = (portal.watch.steps(backlog), portal.watch.lost());
     let body = html! {
         h1 { "Overview" }
         div #now data-live {
@@ -34,6 +34,9 @@ pub(super) async fn show(State(portal): Shared, Extension(caller): Extension<Cal
                 li { span.label { "Server" } strong.{ "state " (state) } { (state) } @if let Some(why) = &why { span.faint { (why) } } }
                 li { span.label { "Waiting" } strong { (number(backlog as f64)) } @if let Some(oldest) = oldest { span.faint { "the oldest for " (span(now.since(oldest).as_secs())) } } }
                 li { span.label { "Integrations" } strong { (view.integrations.len()) } @if view.integrations.is_empty() { a href="/settings/add-integration" { "Add Integration" } } }
+                @for (label, many, path) in [("Given up since the start", dead, "/dead"), ("Went nowhere since the start", nowhere, "/nowhere")] {
+                    @if many > 0 { li { span.label { (label) } strong.failed { (number(many as f64)) } a href=(path) { "Look" } } }
+                }
                 li { span.label { "Policies" } strong { (view.policies.len()) } @if view.policies.is_empty() { a href="/settings/add-policy" { "Add Policy" } } }
             }
             (wants_somebody(&portal, &trouble))
@@ -74,9 +77,9 @@ fn plots(steps: &[Step]) -> Markup {
         values: steps.iter().map(value).collect(),
     };
     html! {
-        (plot("Updates", " a second", &[of("accepted", "one", |step| step.accepted), of("delivered", "two", |step| step.delivered)]))
-        (plot("Failures", " a second", &[of("attempts that failed", "odd", |step| step.failed), of("given up", "bad", |step| step.dead)]))
-        (plot("From accept to delivery", " ms", &[maybe("median", "one", |step| step.median), maybe("slowest 1 %", "odd", |step| step.slow)]))
-        (plot("Waiting", "", &[of("deliveries", "one", |step| step.backlog)]))
+        (plot("Updates a second", number, &[of("accepted", "one", |step| step.accepted), of("delivered", "two", |step| step.delivered)]))
+        (plot("Failures a second", number, &[of("attempts that failed", "odd", |step| step.failed), of("given up", "bad", |step| step.dead)]))
+        (plot("From accept to delivery", time, &[maybe("median", "one", |step| step.median), maybe("slowest 1 %", "odd", |step| step.slow)]))
+        (plot("Waiting", number, &[of("deliveries", "one", |step| step.backlog)]))
     }
 }

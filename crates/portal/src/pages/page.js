@@ -29,6 +29,7 @@ function inUse(part) {
 function lost(is) {
   const sign = document.getElementById("lost");
   if (sign) sign.hidden = !is;
+  document.getElementById("state")?.classList.toggle("unknown", is);
 }
 
 let asking = false;
@@ -81,7 +82,7 @@ if (form) {
       if (act === "look" && (turn !== last || saving)) return true;
       lost(false);
       if (answer.redirected && /^\/(login|setup)$/.test(new URL(answer.url).pathname)) {
-        say("Nobody is logged in any more. Log in again in another tab, and go on here.");
+        say("You are no longer logged in (a start of the server ends all sessions). Log in again in another tab, and go on here.");
         return false;
       }
       if (answer.redirected) {
@@ -97,6 +98,7 @@ if (form) {
       return false;
     } catch {
       lost(true);
+      if (act !== "look") say("The server does not answer. Nothing that was typed is lost: try again when it does.");
       return false;
     }
   }
@@ -112,6 +114,7 @@ if (form) {
     event.preventDefault();
     if (saving) return;
     clearTimeout(waiting);
+    document.querySelector(".done")?.remove();
     saving = true;
     const button = event.submitter;
     if (button) button.disabled = true;

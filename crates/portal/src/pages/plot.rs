@@ -22,8 +22,8 @@ impl Line {
     }
 }
 
-/// A plot whose right edge is now and whose left edge an hour ago.
-pub(super) fn plot(title: &str, unit: &str, lines: &[Line]) -> Markup {
+/// A plot whose right edge is now and whose left edge an hour ago; `told` writes a value with its unit.
+pub(super) fn plot(title: &str, told: fn(f64) -> String, lines: &[Line]) -> Markup {
     let values = || lines.iter().flat_map(|line| line.values.iter().flatten().copied());
     let top = round_up(values().fold(0.0, f64::max));
     html! {
@@ -31,20 +31,20 @@ pub(super) fn plot(title: &str, unit: &str, lines: &[Line]) -> Markup {
             figcaption {
                 strong { (title) }
                 @for line in lines {
-                    " " span class={ "key " (line.class) } { (line.name) " " b { (latest(line)) } }
+                    " " span class={ "key " (line.class) } { (line.name) " " b { (latest(line, told)) } }
                 }
             }
             svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } preserveAspectRatio="none" role="img" aria-label={ (title) ", the last hour" } {
                 @for part in 1..4 { line.grid x1="0" x2=(WIDTH) y1=(HEIGHT * f64::from(part) / 4.0) y2=(HEIGHT * f64::from(part) / 4.0) {} }
                 @for line in lines { path class=(line.class) d=(path(&line.values, top)) {} }
             }
-            p.axis { span { "an hour ago" } span { "top: " (number(top)) (unit) } span { "now" } }
+            p.axis { span { "an hour ago" } span { "top: " (told(top)) } span { "now" } }
         }
     }
 }
 
-fn latest(line: &Line) -> String {
-    line.values.iter().rev().flatten().next().map_or_else(|| "–".to_owned(), |value| number(*value))
+fn latest(line: &Line, told: fn(f64) -> String) -> String {
+    line.values.iter().rev().flatten().next().map_or_else(|| "–".to_owned(), |value| told(*value))
 }
 
 /// The least of 1, 2, 5, 10, … that is no less.
@@ -67,6 +67,15 @@ pub(super) fn number(value: f64) -> String {
     }
 }
 
+/// Milliseconds in the unit that a person would take.
+pub(super) fn time(milliseconds: f64) -> String {
+    match milliseconds {
+        ms if ms < 1_000.0 => format!("{} ms", number(ms)),
+        ms if ms < 120_000.0 => format!("{} s", number(ms / 1_000.0)),
+        ms => format!("{} min", number(ms / 60_000.0)),
+    }
+}
+
 fn path(values: &[Option<f64>], top: f64) -> String {
     let (whole, mut drawn, mut pen) = ((LOOKS - 1) as f64, String::new(), false);
     for (index, value) in values.iter().enumerate() {
@@ -81,7 +90,7 @@ fn path(values: &[Option<f64>], top: f64) -> String {
         let _ = if pen {
             write!(drawn, "L{x:.1} {y:.1}")
         } else {
-            write!(drawn, "M{:.1} {y:.1}L{x:.1} {y:.1}", x - 1.0)
+            write!(drawn, "M{:.1} {y:.1}L{x:.1} {y:.1}", x - 3.0)
         };
         pen = true;
     }
@@ -99,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_plot_ends_now_and_leaves_gaps_where_there_is_nothing() {
-        assert_eq!(path(&[Some(0.0), Some(2.0)], 2.0), "M597.3 119.0L598.3 119.0L600.0 1.0");
+        assert_eq!(path(&[Some(0.0), Some(2.0)], 2.0), "M595.3 119.0L598.3 119.0L600.0 1.0");
         assert_eq!(path(&[Some(1.0), None, Some(1.0)], 1.0).matches('M').count(), 2);
         assert_eq!(path(&[], 1.0), "");
         for (value, top) in [(0.0, 1.0), (0.3, 0.5), (1.0, 1.0), (3.0, 5.0), (70.0, 100.0), (1200.0, 2000.0)]
@@ -107,5 +116,6 @@ mod tests {
             assert!((round_up(value) - top).abs() < 1e-9, "{value}: {}", round_up(value));
         }
         assert_eq!([0.0, 0.25, 12.4, 12_345.0].map(number), ["0", "0.2", "12", "12.3 k"]);
+        assert_eq!([5.0, 36_400.0, 300_000.0].map(time), ["5 ms", "36 s", "5 min"]);
     }
 }

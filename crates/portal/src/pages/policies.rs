@@ -38,7 +38,7 @@ pub(super) async fn list(State(portal): Shared, Extension(caller): Extension<Cal
             p.empty { "There is no policy yet, so nothing is sent anywhere. " a href="/settings/add-policy" { "Add Policy" } }
         } @else {
             div.scroll {
-                table {
+                table.cards {
                     thead { tr {
                         @for head in ["Policy", "State", "Alert types", "Severities", "Models", "Categories", "Track by", "Integrations", ""] {
                             th scope="col" { (head) }
@@ -58,7 +58,7 @@ pub(super) async fn list(State(portal): Shared, Extension(caller): Extension<Cal
                                 td { (any(&policy.algorithms)) }
                                 td { (any(&policy.categories)) }
                                 td { (any(&policy.track_by)) }
-                                td { (names(policy)) }
+                                td { @if policy.integrations.is_empty() { span.odd { "none: nothing is sent" } } @else { (names(policy)) } }
                                 td.acts { @if *origin == Origin::Store { (acts(&caller, policy)) } }
                             }
                         }

@@ -108,8 +108,8 @@ pub(super) fn form(fields: &Fields) -> (Form, Vec<String>) {
         coalesce: fields.is("coalesce"),
         retry: Retry {
             delays: delays(some("delays"), &mut wrong),
-            expiry: time(some("expiry"), "retry", &mut wrong),
-            retry_after_cap: time(some("retry_after_cap"), "retry", &mut wrong),
+            expiry: time(some("expiry"), "expiry", &mut wrong),
+            retry_after_cap: time(some("retry_after_cap"), "retry_after_cap", &mut wrong),
         },
     };
     (form, wrong)
@@ -147,14 +147,14 @@ fn delays(text: Option<&str>, wrong: &mut Vec<String>) -> Option<Vec<Time>> {
         return Some(Vec::new());
     }
     let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
-    Some(items.filter_map(|item| time(Some(item), "retry", wrong)).collect())
+    Some(items.filter_map(|item| time(Some(item), "delays", wrong)).collect())
 }
 
 fn number<N: std::str::FromStr>(text: Option<&str>, field: &str, wrong: &mut Vec<String>) -> Option<N> {
     let text = text?;
     let read = text.parse().ok();
     if read.is_none() {
-        wrong.push(format!("{field}: {text:?} is no number that it can be"));
+        wrong.push(format!("{field}: {text:?} is no whole number"));
     }
     read
 }
@@ -232,9 +232,9 @@ mod tests {
     fn what_cannot_be_read_is_told_under_its_field() {
         for (field, text, told) in [
             ("attempt_timeout", "soon", "attempt_timeout: \"soon\" is no duration"),
-            ("expiry", "1", "retry: \"1\" is no duration"),
-            ("delays", "5s, later", "retry: \"later\" is no duration"),
-            ("concurrency", "-1", "concurrency: \"-1\" is no number"),
+            ("expiry", "1", "expiry: \"1\" is no duration"),
+            ("delays", "5s, later", "delays: \"later\" is no duration"),
+            ("concurrency", "-1", "concurrency: \"-1\" is no whole number"),
             ("rate_per_second", "99999999999", "rate_per_second: "),
             ("constants", "a = {", "constants: \"a = {\" is no name"),
             ("constants", "a = 1\na = 2", "constants: \"a\" stands twice"),
