@@ -157,7 +157,7 @@ fn table(portal: &Portal, fields: &Fields, looked: &Looked, path: &str) -> Marku
             @if found.deliveries.is_empty() {
                 p.empty { @if next.is_some() { "None among the latest; there may be earlier ones." } @else { "There are none." } }
             } @else {
-                table.cards {
+                table.rows {
                     thead { tr {
                         @for head in ["Accepted (UTC)", "Event", "Alert type", "Integration", "State", "Attempts", "Last outcome"] { th scope="col" { (head) } }
                     } }

@@ -69,7 +69,7 @@ fn attempts(all: &[AttemptRecord]) -> Markup {
         @if attempts.len() < all.len() { p.faint { "The latest " (MAX_ATTEMPTS) " of " (all.len()) ":" } }
         @if attempts.is_empty() { p.faint { "None yet, or none that is still kept." } }
         @else {
-            div.scroll { table.attempts.cards {
+            div.scroll { table.attempts.rows {
                 thead { tr { @for head in ["#", "Ended (UTC)", "Took", "Over", "Outcome", "The receiver answered"] { th scope="col" { (head) } } } }
                 tbody { @for attempt in attempts {
                     tr {

@@ -78,7 +78,7 @@ pub(super) async fn list(State(portal): Shared, Extension(caller): Extension<Cal
             p.empty { "There is no integration yet. " a href="/settings/add-integration" { "Add Integration" } ", choose Webhook, and give its URL." }
         } @else {
             div.scroll #integrations data-live {
-                table.cards {
+                table.rows {
                     thead { tr { th scope="col" { "Name" } th scope="col" { "Health" } th scope="col" { "URL" } th scope="col" { "Policies" } th scope="col" { "" } } }
                     tbody {
                         @for (id, (form, mistakes)) in &view.wrong {

@@ -29,7 +29,7 @@ pub(super) async fn show(State(portal): Shared, Extension(caller): Extension<Cal
         div #nowhere data-live {
             @if found.is_empty() { p.empty { @if next.is_some() { "None among the latest; there may be earlier ones." } @else { "There are none." } } }
             @else {
-                div.scroll { table.cards {
+                div.scroll { table.rows {
                     thead { tr { @for head in ["Accepted (UTC)", "Event", "Why"] { th scope="col" { (head) } } } }
                     tbody { @for update in &found {
                         tr { td { (moment(update.accepted)) } td { code { (update.key) } } td { (why(&update.route)) } }

@@ -38,7 +38,7 @@ pub(super) async fn list(State(portal): Shared, Extension(caller): Extension<Cal
             p.empty { "There is no policy yet, so nothing is sent anywhere. " a href="/settings/add-policy" { "Add Policy" } }
         } @else {
             div.scroll {
-                table.cards {
+                table.rows {
                     thead { tr {
                         @for head in ["Policy", "State", "Alert types", "Severities", "Models", "Categories", "Track by", "Integrations", ""] {
                             th scope="col" { (head) }
