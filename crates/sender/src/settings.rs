@@ -4,6 +4,8 @@
 //! As typed, it is read by private twins of the real types; resolved, secrets come from where they are kept; used, it is
 //! integrations and policies that cannot be wrong.
 
+#[doc(hidden)]
+pub mod properties;
 mod server;
 mod typed;
 

@@ -4,6 +4,9 @@
 //! that resolves to one address that is refused is refused as a whole. The default is public addresses only. The table is
 //! data: a range, and what it is called.
 
+#[doc(hidden)]
+pub mod properties;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

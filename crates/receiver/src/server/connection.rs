@@ -74,6 +74,17 @@ impl Opened {
     }
 }
 
+/// A connection that has no socket, for the laws: all but a socket's own affairs is as it is with one.
+pub(super) async fn without_socket<S>(stream: S, desk: Arc<Desk>)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+    let connection = Connection { number: desk.next_connection(), peer, secure: false };
+    let seat = Arc::new(Seat::take(Arc::new(Idle::default())));
+    Arc::new(Line::new(connection, Ending::default(), seat, desk)).exchange(stream, wall()).await;
+}
+
 fn handshake_fault(error: &io::Error) -> String {
     let of_tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match of_tls {
