@@ -175,8 +175,10 @@ impl Settings {
             }
             policies.push(policy);
         }
-        let server = typed.server.resolve(source).unwrap_or_else(|whats| {
-            let mistake = |what| Mistake { line: None, place: "server".to_owned(), what };
+        let line = typed.server.as_ref().map(|server| line_of(text, server.span().start));
+        let server = typed.server.map(toml::Spanned::into_inner).unwrap_or_default();
+        let server = server.resolve(source).unwrap_or_else(|whats| {
+            let mistake = |what| Mistake { line, place: "server".to_owned(), what };
             mistakes.extend(whats.into_iter().map(mistake));
             Server::default()
         });

@@ -145,7 +145,8 @@ fn record(capture: &Capture) {
     let once = again(capture);
     assert_eq!(again(&once), once, "a capture changes with each record");
     let parts = |capture: &Capture| {
-        let request = capture.request()?;
+        // Of HTTP/2 the bytes are not kept, and values that are no text have only what JSON can say of them.
+        let request = capture.request().filter(|request| request.raw.is_some())?;
         Some((
             request.method.clone(),
             request.target.clone(),
