@@ -18,8 +18,8 @@ use crate::wire;
 /// Bodies may be so long here: a fuzzer comes beyond it.
 const MAX_BODY: usize = 1024;
 
-/// What begins HTTP/2, up to where nothing else goes on so.
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n";
+/// What begins HTTP/2 (RFC 9113, section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Whatever comes on a connection, in whatever pieces: there is one capture for each request, with the bytes of that request
 /// and no other; each is answered once, with what its capture says, in whole messages; and each reads back from its record.

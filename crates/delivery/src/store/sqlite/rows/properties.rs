@@ -1,6 +1,8 @@
 //! The law that a fuzzer plays against the records on disk, replayable on any toolchain. It panics when it is broken.
 
+use std::cell::OnceCell;
 use std::fmt::Debug;
+use std::rc::Rc;
 use std::time::Duration;
 
 use rusqlite::types::Value;
@@ -10,6 +12,11 @@ use super::{Broken, LANE, LaneRow, MESSAGE, MessageRow, PENDING, Pending, SETTLE
 use crate::clock::Timestamp;
 use crate::retry::Reason;
 use crate::store::{DeliveryId, Gate, LaneId, LaneState, Route, Settled};
+
+thread_local! {
+    /// One for all inputs: to make one takes far longer than to play a record.
+    static CONNECTION: OnceCell<Rc<Connection>> = const { OnceCell::new() };
+}
 
 /// A record that is written reads back as it was. Of one in which a bit flipped, in whatever column, is never read anything
 /// but what was written: it is that, or it is told as broken.
@@ -25,6 +32,12 @@ pub fn keeping(data: &[u8]) {
     assert!(kept.is_ok(), "SQLite itself fails: {kept:?}");
 }
 
+fn empty() -> rusqlite::Result<Rc<Connection>> {
+    let connection = Connection::open_in_memory()?;
+    connection.execute_batch(include_str!("../schema.sql"))?;
+    Ok(Rc::new(connection))
+}
+
 fn play<T: Debug + PartialEq>(
     (table, columns): (&str, &str),
     written: &T,
@@ -32,11 +45,15 @@ fn play<T: Debug + PartialEq>(
     read: impl Fn(&Row<'_>) -> rusqlite::Result<Result<T, Broken>>,
     (column, byte, bit): (u8, u8, u8),
 ) -> rusqlite::Result<()> {
-    let connection = Connection::open_in_memory()?;
-    connection.execute_batch(include_str!("../schema.sql"))?;
+    let kept = CONNECTION.with(|connection| match connection.get() {
+        Some(connection) => Ok(Rc::clone(connection)),
+        None => empty().map(|made| Rc::clone(connection.get_or_init(|| made))),
+    })?;
+    // Whatever is written is forgotten when the transaction is dropped.
+    let connection = kept.unchecked_transaction()?;
     write(written, &connection)?;
     let select = format!("SELECT {columns} FROM {table}");
-    let back = connection.query_row(&select, [], |row| read(row))?;
+    let back = connection.prepare_cached(&select)?.query_row([], |row| read(row))?;
     assert_eq!(back.as_ref(), Ok(written), "what was written does not read back");
     let count = columns.split(", ").count();
     let mut values = connection
@@ -45,7 +62,7 @@ fn play<T: Debug + PartialEq>(
     // STRICT tables take no text that is none, so what SQLite would read from a damaged page is given by itself.
     let marks: Vec<_> = (1..=count).map(|at| format!("?{at}")).collect();
     let select = format!("SELECT {}", marks.join(", "));
-    match connection.query_row(&select, params_from_iter(values), |row| read(row)) {
+    match connection.prepare_cached(&select)?.query_row(params_from_iter(values), |row| read(row)) {
         Ok(Ok(other)) => assert_eq!(&other, written, "a flipped bit is not noticed"),
         Ok(Err(Broken(_))) | Err(_) => {}
     }
