@@ -3,6 +3,9 @@
 #[path = "../fuzz/src/both_ends.rs"]
 #[expect(unreachable_pub, reason = "it is public for the fuzz targets")]
 mod both_ends;
+#[path = "../fuzz/src/retry_after.rs"]
+#[expect(unreachable_pub, reason = "it is public for the fuzz targets")]
+mod retry_after;
 
 use std::path::Path;
 
@@ -16,7 +19,7 @@ const TARGETS: &[(&str, Law)] = &[
     ("records", delivery::store::sqlite::properties::keeping),
     ("renaming", payload::properties::renaming),
     ("request", receiver::server::properties::exchange),
-    ("retry_after", delivery::http::properties::waiting),
+    ("retry_after", retry_after::waiting),
     ("settings", sender::settings::properties::reading),
     ("spelling", delivery::target::guard::properties::spelling),
     ("update", payload::properties::reading),

@@ -114,8 +114,8 @@ fn read(told: &str) -> Ran {
             let mut words = line.split_whitespace().skip_while(|other| *other != word).skip(1);
             words.next()?.parse().ok()
         };
-        if line.starts_with('#') {
-            ran.executions = line[1..]
+        if let Some(figures) = line.strip_prefix('#') {
+            ran.executions = figures
                 .split_whitespace()
                 .next()
                 .and_then(|word| word.parse().ok())
