@@ -28,7 +28,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   isolation [--integrations N] [--pairs N]   what broken integrations change for the others
   schemathesis [--seconds N] [--seed N]      the server's API against its OpenAPI document, alone in a network namespace
   readme [--write] plays the README's commands, and compares or writes what they print
-  fuzz [SECONDS]   every fuzz target for so long (default 10); wants cargo-fuzz
+  fuzz [TARGET] [--time SECONDS]   one fuzz target or all, each for so long (10 s)
   bench [--quick]  benches against serde_json and others, with their ratios
   bench portal [--quick]           how soon the portal answers over a million deliveries";
 
@@ -60,11 +60,8 @@ fn main() -> ExitCode {
             .and_then(|numbers| schemathesis::schemathesis(numbers[0], numbers[1])),
         ["readme"] => readme::readme(readme::Mode::Check),
         ["readme", "--write"] => readme::readme(readme::Mode::Write),
-        ["fuzz"] => fuzz::fuzz(10),
-        ["fuzz", seconds] => match seconds.parse() {
-            Ok(seconds) => fuzz::fuzz(seconds),
-            Err(_) => Err(format!("{seconds:?} is no number of seconds")),
-        },
+        ["fuzz", target, rest @ ..] if !target.starts_with('-') => fuzz(Some(target), rest),
+        ["fuzz", rest @ ..] => fuzz(None, rest),
         ["bench"] => bench::bench(false),
         ["bench", "--quick"] => bench::bench(true),
         ["bench", "portal"] => bench::portal(false),
@@ -92,6 +89,10 @@ fn numbers(arguments: &[&str], defaults: &[(&str, u64)]) -> Result<Vec<u64>, Str
         }
     }
     Ok(values)
+}
+
+fn fuzz(target: Option<&str>, rest: &[&str]) -> Result<(), String> {
+    numbers(rest, &[("--time", fuzz::DEFAULT_SECONDS)]).and_then(|numbers| fuzz::fuzz(target, numbers[0]))
 }
 
 fn simulate(seeds: &str, first: &str) -> Result<(), String> {

@@ -23,6 +23,8 @@ use crate::target::Target;
 use connect::Failure;
 use pool::{Live, Pool, Unanswered};
 
+#[doc(hidden)]
+pub use response::properties;
 pub use response::{MAX_KEPT_BODY, MAX_READ_BODY, retry_after};
 
 /// The largest head of a response, in bytes.

@@ -170,6 +170,7 @@ pub(crate) fn scan(text: Bytes, lookup: &Lookup) -> Result<(Bytes, Vec<Member>),
     let mut scan = Scan { cursor: Cursor::new(&text)?, lookup, members: Vec::with_capacity(112) };
     if scan.cursor.peek() != Some(b'{') {
         scan.cursor.skip(0)?;
+        scan.cursor.end()?;
         return Err(scan.cursor.error_at(0, Fault::NotAnObject));
     }
     scan.object(Node::ROOT, 0)?;

@@ -33,7 +33,7 @@ pub struct Capture {
     pub connection: Connection,
     /// What came.
     pub arrival: Arrival,
-    /// The event that an update names; `None` if there is no update.
+    /// The event that an update names; `None` if there is no update, or it says neither whose it is nor what happened.
     pub event: Option<Event>,
     /// What was found.
     pub verdict: Verdict,

@@ -6,6 +6,8 @@ mod answer;
 mod connection;
 mod desk;
 mod idle;
+#[doc(hidden)]
+pub mod properties;
 mod read;
 mod tap;
 pub mod tls;

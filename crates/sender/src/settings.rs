@@ -4,6 +4,8 @@
 //! As typed, it is read by private twins of the real types; resolved, secrets come from where they are kept; used, it is
 //! integrations and policies that cannot be wrong.
 
+#[doc(hidden)]
+pub mod properties;
 mod server;
 mod typed;
 
@@ -173,17 +175,29 @@ impl Settings {
             }
             policies.push(policy);
         }
-        let server = typed.server.resolve(source).unwrap_or_else(|whats| {
-            let mistake = |what| Mistake { line: None, place: "server".to_owned(), what };
-            mistakes.extend(whats.into_iter().map(mistake));
-            Server::default()
-        });
+        let server = server_of(typed.server, text, source, &mut mistakes);
         if mistakes.is_empty() {
             Ok(Self { integrations, forms, policies, server })
         } else {
             Err(SettingsError { file: None, mistakes })
         }
     }
+}
+
+/// The server as it is to run; what is wrong is told under the line of its table.
+fn server_of(
+    typed: Option<toml::Spanned<typed::TypedServer>>,
+    text: &str,
+    source: &impl Source,
+    mistakes: &mut Vec<Mistake>,
+) -> Server {
+    let Some(typed) = typed else { return Server::default() };
+    let line = Some(line_of(text, typed.span().start));
+    typed.into_inner().resolve(source).unwrap_or_else(|whats| {
+        let mistake = |what| Mistake { line, place: "server".to_owned(), what };
+        mistakes.extend(whats.into_iter().map(mistake));
+        Server::default()
+    })
 }
 
 fn line_of(text: &str, offset: usize) -> usize {

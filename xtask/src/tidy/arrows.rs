@@ -36,7 +36,7 @@ const MODULES: &[(&str, &[Arrows])] = &[
             ("check", &["field_names", "json", "schema", "update", "value"]),
             ("event", &["error", "json", "schema", "update", "value"]),
             ("generate", &["event", "value"]),
-            ("properties", &["check", "event", "field_names", "schema", "update"]),
+            ("properties", &["check", "error", "event", "field_names", "schema", "update", "value"]),
             ("strategies", &["schema"]),
         ],
     ),

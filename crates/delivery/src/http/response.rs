@@ -1,5 +1,8 @@
 //! Reads what comes back, no further than its bounds.
 
+#[doc(hidden)]
+pub mod properties;
+
 use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};

@@ -31,6 +31,8 @@ use crate::retry::Reason;
 
 pub use files::RESERVE;
 use files::{Folder, Mark};
+#[doc(hidden)]
+pub use rows::properties;
 use rows::{Broken, LaneRow};
 pub use sweep::Retention;
 

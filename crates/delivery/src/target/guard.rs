@@ -4,6 +4,9 @@
 //! that resolves to one address that is refused is refused as a whole. The default is public addresses only. The table is
 //! data: a range, and what it is called.
 
+#[doc(hidden)]
+pub mod properties;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -44,9 +47,11 @@ const RANGES: &[(&str, &str)] = &[
     ("::/96", "an IPv4 address in a retired form"),
     ("64:ff9b:1::/48", "a local translation to IPv4"),
     ("100::/64", "discarded"),
+    ("100:0:0:1::/64", "a dummy"),
     ("2001::/32", "a tunnel (Teredo)"),
     ("2001:2::/48", "for benchmarks"),
     ("2001:10::/28", "retired"),
+    ("2001::/23", "for protocols"),
     ("2001:db8::/32", "for documentation"),
     ("3fff::/20", "for documentation"),
     ("5f00::/16", "segment routing"),
@@ -66,7 +71,7 @@ impl Guard {
         for text in allow {
             let single = text.parse::<IpAddr>().map(IpNet::from);
             match text.parse::<IpNet>().or(single) {
-                Ok(range) => ranges.push(range),
+                Ok(range) => ranges.push(canonical(range)),
                 Err(_) => wrong.push(RangeError(text.clone())),
             }
         }
@@ -88,6 +93,15 @@ impl Guard {
         let kind = kind(address).or_else(|| embedded.and_then(kind));
         kind.map_or(Ok(()), |kind| Err(Blocked { address, kind }))
     }
+}
+
+/// A range of mapped addresses as the IPv4 range that it is: what is judged is never a mapped one.
+fn canonical(range: IpNet) -> IpNet {
+    let mapped = match range {
+        IpNet::V6(range) => range.addr().to_ipv4_mapped().zip(range.prefix_len().checked_sub(96)),
+        IpNet::V4(_) => None,
+    };
+    mapped.and_then(|(v4, length)| IpNet::new(v4.into(), length).ok()).unwrap_or(range)
 }
 
 fn kind(address: IpAddr) -> Option<&'static str> {
@@ -163,7 +177,10 @@ mod tests {
             "64:ff9b:1::1",
             "2002:7f00:1::",
             "2002:a00:1::1",
+            "100:0:0:1::1",
             "2001::1",
+            "2001:1::1",
+            "2001:1ff::1",
             "fe80::1",
             "fec0::1",
             "fc00::1",
@@ -185,6 +202,10 @@ mod tests {
             assert_eq!(judged(&allow, address), Ok(()), "{address}");
         }
         assert_eq!(judged(&allow, "10.2.0.1"), Err("private"));
+        for allow in ["::ffff:10.1.0.0/112", "::ffff:10.1.2.3"] {
+            assert_eq!(judged(&[allow], "10.1.2.3"), Ok(()), "{allow}");
+            assert_eq!(judged(&[allow], "10.2.0.1"), Err("private"), "{allow}");
+        }
         assert_eq!(judged(&allow, "127.0.0.2"), Err("loopback"));
         let wrong = Guard::new(&["10.0.0.0/33".to_owned(), "host".to_owned()]).unwrap_err();
         assert_eq!(wrong.len(), 2);

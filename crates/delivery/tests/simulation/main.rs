@@ -9,6 +9,7 @@ mod world;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::path::Path;
 
 use world::{Scale, World};
 
@@ -67,6 +68,19 @@ fn promises_hold_whatever_happens() {
     ] {
         assert!(seen.get(what).is_some_and(|count| *count > 0), "no run came to: {what}");
     }
+}
+
+#[test]
+fn promises_hold_over_the_fuzzer_s_corpus() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/schedule");
+    let mut seen: BTreeMap<&'static str, u64> = BTreeMap::new();
+    for entry in std::fs::read_dir(corpus).unwrap() {
+        let report = World::play_given(&std::fs::read(entry.unwrap().path()).unwrap());
+        for (what, count) in report.seen {
+            *seen.entry(what).or_default() += count;
+        }
+    }
+    assert!(["delivered", "crashes"].iter().all(|what| seen.contains_key(what)), "{seen:?}");
 }
 
 #[test]

@@ -1,6 +1,15 @@
 //! The world that is simulated: time that jumps, receivers, and a store whose commits take a while.
 
+// Paths, because the fuzzer plays this world too, and takes the file from elsewhere.
+#[path = "world/crash.rs"]
+mod crash;
+#[path = "world/dice.rs"]
+mod dice;
+#[path = "world/given.rs"]
+mod given;
+#[path = "world/laws.rs"]
 mod laws;
+#[path = "world/receivers.rs"]
 mod receivers;
 
 use std::cmp::Reverse;
@@ -20,6 +29,7 @@ use delivery::store::{
 };
 use fastrand::Rng;
 
+use dice::Dice;
 use receivers::{MOODS, Mood};
 
 /// How large a world is.
@@ -76,7 +86,7 @@ struct Lane {
 const BYTES: u64 = 250;
 
 pub(crate) struct World {
-    rng: Rng,
+    rng: Dice,
     now: Timestamp,
     /// Until when it runs.
     end: Timestamp,
@@ -137,9 +147,13 @@ impl World {
 
     /// A world with lanes whose receivers answer 200, in which nothing happens by itself.
     pub(crate) fn quiet(seed: u64, lanes: usize) -> Self {
+        Self::new(Dice::Seeded(Rng::with_seed(seed ^ 0x5eed)), lanes)
+    }
+
+    fn new(rng: Dice, lanes: usize) -> Self {
         let limit = NonZeroUsize::new(64).unwrap();
         let mut world = Self {
-            rng: Rng::with_seed(seed ^ 0x5eed),
+            rng,
             now: Timestamp::from_micros(1_000_000_000_000),
             end: Timestamp::from_micros(0),
             order: 0,
@@ -233,7 +247,11 @@ impl World {
 
     /// Lets the time pass, in seconds.
     pub(crate) fn run_for(&mut self, seconds: u64) {
-        self.end = self.now.after(Duration::from_secs(seconds));
+        self.pass(Duration::from_secs(seconds));
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.end = self.now.after(time);
         self.step();
         while self.events.peek().is_some_and(|Reverse((at, ..))| *at <= self.end) {
             self.next();
@@ -268,11 +286,15 @@ impl World {
             Event::Mood { lane } => self.lanes[lane].mood = MOODS[self.rng.usize(0..MOODS.len())],
             Event::Settings { lane } => {
                 self.change_settings(lane);
-                let (id, settings) = (self.lanes[lane].id, self.lanes[lane].settings.clone());
-                let record = self.store.lanes().unwrap().into_iter().find(|record| record.id == id).unwrap();
-                self.schedule.set_lane(&record, settings, self.now);
+                self.tell_settings(lane);
             }
         }
+    }
+
+    fn tell_settings(&mut self, lane: usize) {
+        let (id, settings) = (self.lanes[lane].id, self.lanes[lane].settings.clone());
+        let record = self.store.lanes().unwrap().into_iter().find(|record| record.id == id).unwrap();
+        self.schedule.set_lane(&record, settings, self.now);
     }
 
     fn change_settings(&mut self, lane: usize) {
@@ -287,29 +309,6 @@ impl World {
         let coalesce = if self.rng.bool() { Coalesce::Superseded } else { Coalesce::Nothing };
         self.lanes[lane].settings = LaneSettings { concurrency, pace, retry: retry.unwrap(), coalesce };
         self.lanes[lane].starts.clear();
-    }
-
-    fn crash(&mut self) {
-        self.note("crashes");
-        self.life += 1;
-        self.requests.clear();
-        self.committing = false;
-        self.store.restart();
-        self.jump();
-        self.open();
-    }
-
-    /// While nothing ran the clock was set forward, or much time passed: to the process that starts it is the same.
-    fn jump(&mut self) {
-        let hours = [0, 0, 1, 10 * 365 * 24][self.rng.usize(0..4)];
-        if hours == 0 {
-            return;
-        }
-        self.note("jumps of the clock");
-        let later = |at: Timestamp| at.after(Duration::from_secs(hours * 3600));
-        (self.now, self.end) = (later(self.now), later(self.end));
-        let events = std::mem::take(&mut self.events).into_iter();
-        self.events = events.map(|Reverse((at, order, event))| Reverse((later(at), order, event))).collect();
     }
 
     fn ask(&mut self, request: Request) {

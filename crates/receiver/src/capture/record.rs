@@ -281,9 +281,12 @@ impl Record {
     ) -> Result<Request, RecordError> {
         let wrong = |member: &str| RecordError(format!("{member} cannot be read"));
         let mut headers = HeaderMap::new();
-        for (name, value) in &self.headers {
+        // Values are bytes, and JSON has only text for them: where the bytes as they came are there, they are better.
+        let as_text = || self.headers.iter().map(|(name, value)| (name.clone(), value.clone().into_bytes()));
+        let lines = raw.as_ref().and_then(|raw| wire::lines(&raw.bytes));
+        for (name, value) in lines.unwrap_or_else(|| as_text().collect()) {
             let name = name.parse::<HeaderName>().map_err(|_| wrong("headers"))?;
-            headers.append(name, HeaderValue::from_bytes(value.as_bytes()).map_err(|_| wrong("headers"))?);
+            headers.append(name, HeaderValue::from_bytes(&value).map_err(|_| wrong("headers"))?);
         }
         Ok(Request {
             at,

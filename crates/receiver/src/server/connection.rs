@@ -74,6 +74,17 @@ impl Opened {
     }
 }
 
+/// A connection that has no socket, for the laws: all but a socket's own affairs is as it is with one.
+pub(super) async fn without_socket<S>(stream: S, desk: Arc<Desk>)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+    let connection = Connection { number: desk.next_connection(), peer, secure: false };
+    let seat = Arc::new(Seat::take(Arc::new(Idle::default())));
+    Arc::new(Line::new(connection, Ending::default(), seat, desk)).exchange(stream, wall()).await;
+}
+
 fn handshake_fault(error: &io::Error) -> String {
     let of_tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match of_tls {
@@ -204,8 +215,15 @@ impl Line {
         }
         let (total, raw) = {
             let mut tape = self.recorder.tape();
-            (tape.total(), tape.take().filter(|raw| !is_blank(&raw.bytes)))
+            (tape.total(), tape.take().filter(|raw| !raw.bytes.is_empty()))
         };
+        let error = match end {
+            Some(End::Broken(error)) => error.downcast_ref::<hyper::Error>(),
+            _ => None,
+        };
+        let refused = error.and_then(status_of);
+        // Line ends alone are nothing, unless hyper took them for a head and answered.
+        let raw = raw.filter(|raw| refused.is_some() || !is_blank(&raw.bytes));
         let used = self.turns.load(Ordering::Relaxed) > 0;
         match (end, raw) {
             // What comes after the last request that the connection was good for is for nobody.
@@ -213,12 +231,10 @@ impl Line {
             // What was not begun when this end closed is nobody's doing.
             (Some(End::Broken(_)), _) if self.desk.is_closing() && !used => {}
             (Some(End::Broken(_)), _) if total == 0 => self.note(at, Arrival::Unused, None),
-            (Some(End::Broken(error)), raw) => {
-                let error = error.downcast_ref::<hyper::Error>();
+            (Some(End::Broken(_)), raw) => {
                 // A request that was still to be read when the connection broke.
                 let whole = |raw: &Raw| wire::layout(&raw.bytes).is_some_and(|layout| layout.end.is_some());
-                let refused = error.and_then(status_of);
-                if raw.as_ref().is_none_or(|raw| refused.is_none() && whole(raw)) && used {
+                if refused.is_none() && raw.as_ref().is_none_or(whole) && used {
                     return;
                 }
                 let why = head_fault(raw.as_ref(), error);

@@ -250,7 +250,9 @@ impl Desk {
 fn event(checked: &Checked) -> Option<Event> {
     let update = checked.update.as_ref()?;
     let owned = |text: Option<Cow<'_, str>>| text.map(|text| cut(text.into_owned()));
-    Some(Event { id: owned(update.id()), alerttype: owned(update.alerttype()) })
+    let event = Event { id: owned(update.id()), alerttype: owned(update.alerttype()) };
+    // What names no event belongs to none, whether it was just taken or is read from a record.
+    (event != Event::default()).then_some(event)
 }
 
 /// What is answered under a fault; `None` if nothing is.

@@ -19,14 +19,13 @@ pub(super) struct Typed {
     pub(super) integrations: BTreeMap<String, Spanned<TypedIntegration>>,
     pub(super) names: Vec<String>,
     pub(super) policies: Vec<Spanned<TypedPolicy>>,
-    pub(super) server: TypedServer,
+    pub(super) server: Option<Spanned<TypedServer>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TypedFile {
-    #[serde(default)]
-    server: TypedServer,
+    server: Option<Spanned<TypedServer>>,
     #[serde(default)]
     integrations: BTreeMap<String, Spanned<TypedIntegration>>,
     #[serde(default)]

@@ -4,6 +4,8 @@
 //! table, its key and its record, and a row whose check fails is no row but a [`Broken`].
 
 mod lane;
+#[doc(hidden)]
+pub mod properties;
 
 use rusqlite::{Row, params};
 
