@@ -85,7 +85,7 @@ fn unstable(mut command: Command) -> Command {
 fn run(name: &str, seconds: u64) -> Result<Ran, String> {
     let (limit, dictionary) = (format!("-max_total_time={seconds}"), dictionary(name));
     let mut command = unstable(cargo_command(&["fuzz", "run", name, "--"]));
-    command.args([&limit, "-timeout=10", "-rss_limit_mb=4096", "-print_final_stats=1"]);
+    command.args([&limit, "-timeout=10", "-max_len=4096", "-rss_limit_mb=4096", "-print_final_stats=1"]);
     command.args(dictionary.map(|path| format!("-dict={}", path.display())));
     let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
     let told = String::from_utf8_lossy(&output.stderr);

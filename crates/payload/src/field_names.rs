@@ -238,14 +238,14 @@ impl FieldNames {
             members.iter().enumerate().filter(|(_, member)| member.what == What::Unknown)
         {
             let name = crate::json::unescape(member.typed_name(&text));
-            if let Some(field) = Lookup::standard().field(member.node, &name, &mut 0) {
-                let expected = self.name(field).map(str::to_owned);
-                return Err(RestoreError::StandardName { path: field.path().to_owned(), expected });
-            }
+            // First of all it is a constant: one may have the standard name of a field that is sent under another, or not sent.
             let constant = self.constants.iter().position(|constant| *constant.name == *name);
             if let (Node::ROOT, Some(constant)) = (member.node, constant) {
                 found[constant] = member.value(&text) == self.constants[constant].value.as_str();
                 drop[position] = true;
+            } else if let Some(field) = Lookup::standard().field(member.node, &name, &mut 0) {
+                let expected = self.name(field).map(str::to_owned);
+                return Err(RestoreError::StandardName { path: field.path().to_owned(), expected });
             }
         }
         if let Some((Constant { name, value }, _)) =

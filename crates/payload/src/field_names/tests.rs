@@ -77,6 +77,16 @@ fn constants_are_added_at_the_end() {
 }
 
 #[test]
+fn a_constant_may_have_the_name_that_a_field_gave_up() {
+    let added = Rule::add("id", json("7"));
+    let body = rendered(&[Rule::rename("id", "event"), added.clone()]);
+    assert!(body.contains(r#""event":"a""#) && body.ends_with(r#","id":7}"#), "{body}");
+    let names = FieldNames::compile(&[Rule::omit("id"), added]).unwrap();
+    assert!(names.restore(r#"{"site":"","id":7}"#).is_ok());
+    assert!(names.restore(r#"{"site":"","id":8}"#).is_err());
+}
+
+#[test]
 fn every_mistake_is_reported_with_what_to_do() {
     let errors = FieldNames::compile(&[
         Rule::rename("metrics.bits.average", "mean"),

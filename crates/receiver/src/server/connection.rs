@@ -221,7 +221,9 @@ impl Line {
             Some(End::Broken(error)) => error.downcast_ref::<hyper::Error>(),
             _ => None,
         };
-        let refused = error.and_then(status_of);
+        // Where HTTP/2 begins after line ends or a request, hyper gives up and says nothing.
+        let late = raw.as_ref().is_some_and(|raw| wire::begins_http2(raw.bytes.trim_ascii_start()));
+        let refused = error.filter(|_| !late).and_then(status_of);
         // Line ends alone are nothing, unless hyper took them for a head and answered.
         let raw = raw.filter(|raw| refused.is_some() || !is_blank(&raw.bytes));
         let used = self.turns.load(Ordering::Relaxed) > 0;
