@@ -149,10 +149,8 @@ fn record(capture: &Capture) {
         // Of HTTP/2 the bytes are not kept, and values that are no text have only what JSON can say of them.
         let request = capture.request().filter(|request| request.raw.is_some())?;
         let mut headers = request.headers.clone();
-        // Of lengths that say the same hyper keeps the first; the bytes have all of them.
-        if let Some(length) = request.headers.get(CONTENT_LENGTH) {
-            headers.insert(CONTENT_LENGTH, length.clone());
-        }
+        // Of lengths hyper keeps one, and none beside a transfer encoding; the bytes have all of them.
+        headers.remove(CONTENT_LENGTH);
         Some((
             request.method.clone(),
             request.target.clone(),
