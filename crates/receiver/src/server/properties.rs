@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
+use http::header::CONTENT_LENGTH;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{Desk, Limits, connection};
@@ -147,10 +148,13 @@ fn record(capture: &Capture) {
     let parts = |capture: &Capture| {
         // Of HTTP/2 the bytes are not kept, and values that are no text have only what JSON can say of them.
         let request = capture.request().filter(|request| request.raw.is_some())?;
+        let mut headers = request.headers.clone();
+        // Of lengths hyper keeps one, and none beside a transfer encoding; the bytes have all of them.
+        headers.remove(CONTENT_LENGTH);
         Some((
             request.method.clone(),
             request.target.clone(),
-            request.headers.clone(),
+            headers,
             request.body.clone(),
             request.raw.clone(),
         ))
