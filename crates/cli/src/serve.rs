@@ -82,10 +82,10 @@ pub(crate) async fn serve(arguments: Box<Serve>) -> Result<ExitCode, Failure> {
 
 /// How a person gets to the pages.
 fn way_in(access: &Access, address: SocketAddr) -> String {
-    let host =
-        if address.ip().is_unspecified() { "THIS-MACHINE".to_owned() } else { address.ip().to_string() };
-    let host = if host.contains(':') { format!("[{host}]") } else { host };
-    let address = format!("{host}:{}", address.port());
+    let address = match address.ip().is_unspecified() {
+        true => format!("THIS-MACHINE:{}", address.port()),
+        false => address.to_string(),
+    };
     match access.set_up_token() {
         Some(token) => {
             let token = token.expose_secret();

@@ -32,13 +32,10 @@ use sender::book;
 use serde::Serialize;
 
 use crate::access::{Caller, Refused};
-use crate::arrival;
+use crate::arrival::{self, MAX_FORM};
 use crate::portal::Portal;
 
 use operation::{JSON, Operation, get};
-
-/// How long a body that configures something may be, in bytes.
-const MAX_FORM: usize = 1024 * 1024;
 
 /// All that can be asked, by groups.
 fn operations() -> Vec<Operation> {
@@ -115,7 +112,7 @@ async fn admit(State(portal): State<Arc<Portal>>, mut request: Request, next: Ne
             request
         })
     } else {
-        arrival::admit(request, MAX_FORM, |request| judge(&portal, request)).await
+        arrival::admit(request, |request| judge(&portal, request)).await
     };
     let mut response = match admitted {
         Ok(request) if request.method().is_safe() => next.run(request).await,

@@ -9,6 +9,9 @@ use http::StatusCode;
 
 use crate::access::{Caller, Refused};
 
+/// How long the body of a form, or of whatever configures something, may be, in bytes.
+pub(crate) const MAX_FORM: usize = 1024 * 1024;
+
 /// How long the body of a form may take to arrive.
 pub(crate) const FORM_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -45,12 +48,11 @@ impl From<Missing> for Refused {
 /// Lets a change in when all of it is there: judged by its head, before anything of it is held, and then once more.
 pub(crate) async fn admit(
     request: Request,
-    limit: usize,
     judge: impl Fn(&Request) -> Result<Caller, Refused>,
 ) -> Result<Request, Refused> {
     judge(&request)?;
     let (head, body) = request.into_parts();
-    let body = whole(body, limit, FORM_TIMEOUT).await?;
+    let body = whole(body, MAX_FORM, FORM_TIMEOUT).await?;
     let mut request = Request::from_parts(head, Body::from(body));
     let caller = judge(&request)?;
     request.extensions_mut().insert(caller);

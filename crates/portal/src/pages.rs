@@ -51,13 +51,10 @@ use url::form_urlencoded;
 
 use crate::access::{Caller, Denied, LIVE, Refused};
 use crate::api::unread;
-use crate::arrival;
+use crate::arrival::{self, MAX_FORM};
 use crate::portal::Portal;
 
-/// How long a posted form may be, in bytes.
-const MAX_FORM: usize = 1024 * 1024;
-
-/// How many fields it may have.
+/// How many fields a posted form may have.
 const MAX_FIELDS: usize = 4_096;
 
 /// What every answer carries: nothing is loaded but from here, nothing is framed, nothing is kept. A form's origin is
@@ -149,7 +146,7 @@ fn secured(mut response: Response) -> Response {
 async fn admit(State(portal): Shared, request: Request, next: Next) -> Response {
     let judge = |request: &Request| portal.access.judge(request.headers(), portal.clock.now());
     let (uri, safe) = (request.uri().clone(), request.method().is_safe());
-    match arrival::admit(request, MAX_FORM, judge).await {
+    match arrival::admit(request, judge).await {
         Ok(request) if safe => next.run(request).await,
         // Who hangs up must not leave a change half done: written, and not in force.
         Ok(request) => outlive(next.run(request)).await,

@@ -136,12 +136,10 @@ impl Portal {
         self.book.keep(Vec::new(), ("integration resumed", &integration.id, &integration.name), who).await
     }
 
-    /// An integration that works, by its id, or by its name where no other has that for its id.
+    /// An integration that works, by its id or else its name.
     fn at_work(&self, known_by: &str) -> Result<(LaneId, Integration), Refused> {
-        let all = self.sender.integrations();
-        let by_id = all.iter().find(|(_, integration)| integration.id == known_by);
-        let found = by_id.or_else(|| all.iter().find(|(_, integration)| integration.name == known_by));
-        found.cloned().ok_or_else(|| Refused::Unknown { what: "integration", id: known_by.to_owned() })
+        let unknown = || Refused::Unknown { what: "integration", id: known_by.to_owned() };
+        self.sender.integration(known_by).ok_or_else(unknown)
     }
 
     /// Takes nothing more in; what is asked otherwise is still answered.

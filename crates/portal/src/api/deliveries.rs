@@ -261,7 +261,8 @@ fn attempt(attempt: &AttemptRecord) -> Tried {
 
 /// The lane of an integration, also of one that is gone: what became of its deliveries can still be asked.
 fn ever_known(portal: &Portal, name: &str) -> Result<LaneId, Problem> {
-    lane_of(portal, name).map_or_else(|| known(portal, name), Ok)
+    // Where there is none, what is said is which there are.
+    lane_of(portal, name).map_or_else(|| known(portal, name).map(|(lane, _)| lane), Ok)
 }
 
 /// What a lane is known by: its integration's name, or its id where another one has the name now, or had it later; or its

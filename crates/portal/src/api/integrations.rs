@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::{Extension, Json};
+use delivery::store::LaneId;
 use http::StatusCode;
 use schemars::JsonSchema;
+use sender::Integration;
 use serde::Serialize;
 
 use super::Problem;
@@ -62,9 +64,9 @@ async fn resume(
     Ok(Json(Acted { integration: name, state: "open" }))
 }
 
-/// The lane of an integration, or which there are.
-pub(super) fn known(portal: &Portal, name: &str) -> Result<delivery::store::LaneId, Problem> {
-    portal.sender.lane(name).ok_or_else(|| {
+/// An integration with its lane, or which there are.
+pub(super) fn known(portal: &Portal, name: &str) -> Result<(LaneId, Integration), Problem> {
+    portal.sender.integration(name).ok_or_else(|| {
         let names: Vec<_> =
             portal.sender.integrations().into_iter().map(|(_, integration)| integration.name).collect();
         let why = format!("there is no integration {name:?}; there are: {}", names.join(", "));
@@ -74,10 +76,7 @@ pub(super) fn known(portal: &Portal, name: &str) -> Result<delivery::store::Lane
 
 /// One attempt with the documentation page's sample, past the queue.
 async fn test(State(portal): Shared, Path(name): Path<String>) -> Result<Json<Told>, Problem> {
-    known(&portal, &name)?;
-    let found = portal.sender.integration(&name);
-    let (_, integration) =
-        found.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "the integration is gone"))?;
+    let (_, integration) = known(&portal, &name)?;
     let sample = sample().map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error))?;
     Ok(Json(Tried::of(&portal, &integration, &sample).await.told()))
 }

@@ -14,7 +14,7 @@ use maud::{Markup, html};
 use sender::Policy;
 use sender::book::{Origin, Refused};
 
-use super::layout::{address, button, count, page, query, segment, span};
+use super::layout::{address, button, count, named, page, query, segment, span};
 use super::{Failed, Fields, Posted, Shared};
 use crate::access::Caller;
 use crate::portal::Portal;
@@ -94,11 +94,7 @@ pub(super) async fn list(State(portal): Shared, Extension(caller): Extension<Cal
                             @let lane = lanes.get(id);
                             @let parts = listed.integration.target.parts();
                             tr {
-                                th scope="row" {
-                                    a href={ "/settings/integrations/" (segment(id)) } { (listed.form.name) }
-                                    @if listed.origin == Origin::File { " " span.chip title="configured in the file; changed only there" { "file" } }
-                                    @if !listed.form.description.is_empty() { p.faint { (listed.form.description) } }
-                                }
+                                (named(&format!("/settings/integrations/{}", segment(id)), &listed.form.name, listed.origin, &listed.form.description))
                                 td.health {
                                     @match lane { Some(lane) => (Health::of(lane, now).shown()), None => span.pill { "starting" } }
                                     @if parts.tls.is_unverified() && parts.address.is_secure() { p.odd { "certificate not verified" } }

@@ -3,6 +3,7 @@
 use delivery::clock::Timestamp;
 use http::Uri;
 use maud::{DOCTYPE, Markup, html};
+use sender::book::Origin;
 use url::form_urlencoded;
 
 use super::Fields;
@@ -172,6 +173,17 @@ pub(super) fn button(
             (confirmation(caller))
             @for (name, value) in hidden { input type="hidden" name=(name) value=(value); }
             button type="submit" name="act" value=(act) { (text) }
+        }
+    }
+}
+
+/// How something that is configured begins its row: its name, that it is the file's, what it is for.
+pub(super) fn named(href: &str, name: &str, origin: Origin, description: &str) -> Markup {
+    html! {
+        th scope="row" {
+            a href=(href) { (name) }
+            @if origin == Origin::File { " " span.chip title="configured in the file; changed only there" { "file" } }
+            @if !description.is_empty() { p.faint { (description) } }
         }
     }
 }

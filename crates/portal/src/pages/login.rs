@@ -18,7 +18,7 @@ use crate::access::{Denied, MIN_PASSWORD, Peer, origin};
 use crate::portal::Portal;
 
 /// How long the form of somebody who is not let in yet may be, in bytes.
-const MAX_FORM: usize = 8 * 1024;
+const MAX_LOGIN: usize = 8 * 1024;
 
 /// Where somebody who is not let in is sent to; `wanted` is where they wanted to go.
 pub(super) fn way_in(portal: &Portal, wanted: Option<&Uri>) -> String {
@@ -130,7 +130,7 @@ fn from(peer: Option<Extension<Peer>>, headers: &HeaderMap) -> IpAddr {
 async fn filled_in(request: Request) -> Result<(Fields, HeaderMap), Failed> {
     let headers = request.headers().clone();
     origin::of_this_server(&headers)?;
-    Ok((Fields::of(request, MAX_FORM).await?, headers))
+    Ok((Fields::of(request, MAX_LOGIN).await?, headers))
 }
 
 pub(super) async fn log_out(State(portal): Shared, headers: HeaderMap, _posted: Posted) -> Response {

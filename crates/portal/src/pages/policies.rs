@@ -10,7 +10,7 @@ use maud::{Markup, html};
 use sender::Policy;
 use sender::book::{Origin, Refused};
 
-use super::layout::{button, confirmation, mistakes, other_mistakes, page, query, segment};
+use super::layout::{button, confirmation, mistakes, named, other_mistakes, page, query, segment};
 use super::{Answer, Failed, Fields, Posted, Shared};
 use crate::access::Caller;
 use crate::portal::Portal;
@@ -47,11 +47,7 @@ pub(super) async fn list(State(portal): Shared, Extension(caller): Extension<Cal
                     tbody {
                         @for (policy, origin) in &view.policies {
                             tr {
-                                th scope="row" {
-                                    a href={ (HERE) "/" (segment(&policy.id)) } { @if policy.name.is_empty() { (policy.id) } @else { (policy.name) } }
-                                    @if *origin == Origin::File { " " span.chip title="configured in the file; changed only there" { "file" } }
-                                    @if !policy.description.is_empty() { p.faint { (policy.description) } }
-                                }
+                                (named(&format!("{HERE}/{}", segment(&policy.id)), if policy.name.is_empty() { &policy.id } else { &policy.name }, *origin, &policy.description))
                                 td { @if policy.disabled { span.pill.paused { "disabled" } } @else { span.pill.delivering { "enabled" } } }
                                 td { (any(&policy.alert_types)) }
                                 td { (any(&policy.severities)) }
