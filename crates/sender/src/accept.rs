@@ -1,6 +1,6 @@
 //! The sender as a library: takes updates in, and hands each to the lanes of its integrations.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use aws_lc_rs::digest;
@@ -231,22 +231,27 @@ impl Sender {
         Ok(())
     }
 
-    /// Takes a message in once more for the lane that it was for; false if that lane's integration is gone.
+    /// Takes messages in once more, each for the lane that it was for, all of them or none; gives how many. Those of a lane
+    /// whose integration is gone are left out.
     ///
     /// # Errors
-    /// If the queue is full, the store does not take it, or the sender was shut down.
-    pub async fn accept_again(&self, lane: LaneId, message: Message) -> Result<bool, AcceptError> {
-        let known = self.read(|setup| {
-            setup.lanes.values().any(|(known, _)| *known == lane)
-                || setup.waiting.values().any(|known| *known == lane)
+    /// If the queue is full, the store does not take them, or the sender was shut down.
+    pub async fn accept_again(&self, messages: Vec<(LaneId, Message)>) -> Result<usize, AcceptError> {
+        let known: HashSet<LaneId> = self.read(|setup| {
+            let open = setup.lanes.values().map(|(lane, _)| *lane);
+            open.chain(setup.waiting.values().copied()).collect()
         });
-        if !known {
-            return Ok(false);
+        // Their keys are their own, so that they supersede nothing.
+        let entry = |(lane, message): (LaneId, Message)| {
+            let lanes = known.contains(&lane).then(|| vec![(lane, Coalesce::Nothing)])?;
+            Some(Entry { message, lanes, once: None, route: delivery::store::Route::Lanes })
+        };
+        let entries: Vec<_> = messages.into_iter().filter_map(entry).collect();
+        let many = entries.len();
+        if many > 0 {
+            self.engine.accept(entries).await?;
         }
-        // Its key is its own, so that it supersedes nothing.
-        let (lanes, route) = (vec![(lane, Coalesce::Nothing)], delivery::store::Route::Lanes);
-        self.engine.accept(vec![Entry { message, lanes, once: None, route }]).await?;
-        Ok(true)
+        Ok(many)
     }
 
     /// The engine, to pause and resume lanes, and to look at them.

@@ -27,7 +27,7 @@ use super::status::time;
 use crate::portal::Portal;
 use crate::watch::word;
 
-use again::again;
+use again::{BATCH, again, batch};
 pub(crate) use again::{Looked, event_of, is_again, look, sent_again};
 use answers::{Nowhere, Resent, Row, Rows, Shown, Tried, Unrouted};
 
@@ -308,9 +308,10 @@ async fn show(
     }))
 }
 
-/// Takes it in for its own lane. Another integration may have the name of one that is gone by now.
-async fn accept(portal: &Portal, lane: LaneId, again: Message) -> Result<bool, Problem> {
-    let accepted = portal.sender.accept_again(lane, again).await;
+/// Takes them in, each for its own lane, and gives how many: an integration that is gone has nowhere to send to, and another
+/// one may have its name by now.
+async fn accept(portal: &Portal, again: Vec<(LaneId, Message)>) -> Result<usize, Problem> {
+    let accepted = portal.sender.accept_again(again).await;
     accepted.map_err(|error| Problem::later(StatusCode::SERVICE_UNAVAILABLE, error.to_string(), 5))
 }
 
@@ -329,7 +330,7 @@ pub(crate) async fn send_again(portal: &Portal, integration: &str, number: u64) 
         let why = "it is not settled yet: it will be sent by itself";
         return Err(Problem::new(StatusCode::CONFLICT, why));
     }
-    if accept(portal, detail.delivery.lane, again(detail)).await? {
+    if accept(portal, vec![(detail.delivery.lane, again(detail))]).await? == 1 {
         return Ok(());
     }
     // One that is gone has nowhere to send to.
@@ -365,13 +366,14 @@ pub(crate) async fn send_dead_again(portal: &Portal, filter: Filter) -> Result<u
         }
     }
     dead.truncate(MAX_RESEND);
-    let mut resent = 0;
     // The oldest first: each event's come in their order.
-    for (lane, id) in dead.into_iter().rev() {
-        // What was lost to damage, or to an integration that is gone, cannot be sent again.
-        let detail = portal.read(move |archive| archive.delivery(lane, id)).await;
-        let Ok(Some(detail)) = detail else { continue };
-        resent += usize::from(accept(portal, lane, again(detail)).await?);
+    dead.reverse();
+    let (mut resent, mut done) = (0, 0);
+    while done < dead.len() {
+        let places: Vec<_> = dead[done..].iter().take(BATCH).copied().collect();
+        let (read, messages) = portal.read(move |archive| Ok(batch(archive, &places))).await?;
+        resent += accept(portal, messages).await?;
+        done += read;
     }
     Ok(resent)
 }

@@ -38,6 +38,27 @@ pub(super) fn again(detail: Detail) -> Message {
     }
 }
 
+/// How many dead letters are sent again by one commit, and about how many bytes of them.
+pub(super) const BATCH: usize = 256;
+const BATCH_BYTES: usize = 8 * 1024 * 1024;
+
+/// The first of these deliveries as messages to be sent again, and how many of them that are. What was lost to damage cannot
+/// be sent.
+pub(super) fn batch(archive: &Archive, places: &[(LaneId, DeliveryId)]) -> (usize, Vec<(LaneId, Message)>) {
+    let (mut read, mut bytes, mut messages) = (0, 0, Vec::new());
+    for (lane, id) in places {
+        read += 1;
+        if let Ok(Some(detail)) = archive.delivery(*lane, *id) {
+            bytes += detail.body.len();
+            messages.push((*lane, again(detail)));
+        }
+        if bytes >= BATCH_BYTES {
+            break;
+        }
+    }
+    (read, messages)
+}
+
 /// Deliveries as they are listed, and which of the dead ones were sent again since, as what.
 #[derive(Debug, Default)]
 pub(crate) struct Looked {
