@@ -1,9 +1,10 @@
 //! Secrets that somebody looks for in whatever the programs print at their most talkative, and in whatever they write.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use receiver::MockReceiver;
 use serde_json::json;
 use tokio::task::{block_in_place, spawn_blocking};
 
@@ -60,6 +61,86 @@ impl Talking {
         self.child.wait().unwrap();
         self.said.join().unwrap()
     }
+}
+
+/// A secret is named on the command line, not given: what stands there can be read by everybody on the machine.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_is_named_on_the_command_line_and_one_that_stands_there_is_warned_of() {
+    let receiver = MockReceiver::builder().credentials("u", "canary-password").start().await.unwrap();
+    let receiver = receiver.url();
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let file = write("password", b"canary-password\r\n");
+    let header = write("headers", b"X-Api-Key: canary-key\n\nX-Other: 1\n");
+    let (broken, gone) = (write("broken", b"canary-\xff"), folder.path().join("gone").display().to_string());
+    let tried = |password: String, headers: Option<&str>| {
+        let mut command = Command::new(PROGRAM);
+        command.args(["send", "--url", &receiver, "--username", "u", "--password", &password]);
+        command.args(headers.map(|path| format!("--header=@{path}")));
+        command.env("CANARY", "canary-password").stdin(Stdio::piped());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // One that refuses its arguments does not read on.
+        let _ = child.stdin.take().unwrap().write_all(payload::SAMPLE.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        none_is_in("the output", &output.stdout);
+        none_is_in("the errors", errors.as_bytes());
+        (output.status.code().unwrap(), errors)
+    };
+    block_in_place(|| {
+        for named in ["env:CANARY".to_owned(), format!("file:{file}")] {
+            assert_eq!(tried(named, Some(&header)), (0, String::new()));
+        }
+        let (code, errors) = tried("canary-password".to_owned(), None);
+        assert!(code == 0 && errors.contains("warning: --password: other users of this machine"), "{errors}");
+        for (named, why) in [
+            ("env:NO_SUCH_CANARY".to_owned(), "the environment variable NO_SUCH_CANARY is not set"),
+            (format!("file:{gone}"), "No such file"),
+            (format!("file:{broken}"), "not UTF-8"),
+            ("file:/dev/zero".to_owned(), "longer than 4194304 bytes"),
+        ] {
+            let (code, errors) = tried(named, None);
+            assert!(code == 2 && errors.contains("--password") && errors.contains(why), "{errors}");
+        }
+        let (code, errors) = tried("env:CANARY".to_owned(), Some(&gone));
+        assert!(code == 2 && errors.contains("--header") && errors.contains("No such file"), "{errors}");
+    });
+}
+
+/// A variable's value is the secret itself, whatever it begins with.
+#[test]
+fn what_a_variable_says_is_not_looked_up_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let environment = [("FUSION_WEBHOOK_PASSWORD", "env:HOME"), ("FUSION_WEBHOOK_USERNAME", "u")];
+    let receiver =
+        start(folder.path(), &["receive", "--listen", "127.0.0.1:0", "--expect", "1"], &environment);
+    let sent = Command::new(PROGRAM)
+        .args(["send", "--url", &receiver.url, "-"])
+        .envs(environment)
+        .stdin(
+            std::fs::File::open(concat!(env!("CARGO_MANIFEST_DIR"), "/../payload/src/sample.json")).unwrap(),
+        )
+        .output()
+        .unwrap();
+    assert!(sent.status.success(), "{sent:?}");
+}
+
+/// Nothing is left of the memory of a program that crashes.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_crash_leaves_no_core() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(folder.path(), &["serve", "--listen", "127.0.0.1:0", "--data", "data"], &[]);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.child.id())).unwrap();
+    let core: Vec<&str> =
+        limits.lines().find(|line| line.contains("core file")).unwrap().split_whitespace().collect();
+    // Where whoever started the test allows none at all, it cannot be raised to one byte.
+    assert!(core[4..6].iter().all(|limit| ["0", "1"].contains(limit)), "{core:?}");
+    server.end();
 }
 
 /// Everything below a folder, with its path.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::exit;
+use crate::secret::{Given, HeaderLines};
 use access::{People, Tokens};
 use configured::{Integrations, Policies};
 use receive::Receive;
@@ -90,18 +91,18 @@ pub(crate) struct TargetArguments {
     /// One integration of the configuration; without it, its policies say where each update goes
     #[arg(long, value_name = "NAME", requires = "config")]
     pub(crate) integration: Option<String>,
-    /// A header line, 'Name: value'; may be repeated
-    #[arg(long = "header", value_name = "LINE", conflicts_with = "config")]
-    pub(crate) header: Vec<String>,
+    /// A header line, 'Name: value', or @FILE with one a line; may be repeated
+    #[arg(long = "header", value_name = "LINE", conflicts_with = "config", value_parser = HeaderLines::read)]
+    pub(crate) header: Vec<HeaderLines>,
     /// The form's comma-separated list of 'name: value' pairs
     #[arg(long, value_name = "LIST", conflicts_with = "config", allow_hyphen_values = true)]
     pub(crate) headers: Option<String>,
     /// Basic user name
     #[arg(long, env = "FUSION_WEBHOOK_USERNAME", hide_env_values = true, conflicts_with = "config")]
     pub(crate) username: Option<String>,
-    /// Basic password; the environment variable keeps it out of the process list
+    /// Basic password; env:NAME and file:PATH keep it out of the list of processes
     #[arg(long, env = "FUSION_WEBHOOK_PASSWORD", hide_env_values = true, conflicts_with = "config")]
-    pub(crate) password: Option<String>,
+    pub(crate) password: Option<Given>,
     /// Skip SSL Verification: the certificate and the host name go unchecked
     #[arg(long, conflicts_with = "config")]
     pub(crate) skip_ssl_verification: bool,
@@ -148,9 +149,9 @@ pub(crate) struct Send {
     /// Hand the updates to the running server at this URL, which sends them by its policies
     #[arg(long, value_name = "URL", conflicts_with_all = ["url", "config", "retry_for", "as_is"])]
     pub(crate) server: Option<String>,
-    /// The server's bearer token
+    /// The server's bearer token; env:NAME and file:PATH keep it out of the list of processes
     #[arg(long, env = "FUSION_WEBHOOK_TOKEN", hide_env_values = true, requires = "server")]
-    pub(crate) token: Option<String>,
+    pub(crate) token: Option<Given>,
     /// Send each file as it is, as one body, without reading it: to see what a receiver says of a broken one
     #[arg(long)]
     pub(crate) as_is: bool,
@@ -227,9 +228,9 @@ pub(crate) struct Serve {
     /// Take updates from standard input too, one JSON object a line
     #[arg(long)]
     pub(crate) stdin: bool,
-    /// The bearer token of the API, beyond loopback needed
+    /// The bearer token of the API; env:NAME and file:PATH keep it out of the list of processes
     #[arg(long, env = "FUSION_WEBHOOK_TOKEN", hide_env_values = true)]
-    pub(crate) token: Option<String>,
+    pub(crate) token: Option<Given>,
     /// The key that seals stored secrets: a file with the base64 of 32 bytes [default: one is made in the folder of the store]
     #[arg(long, value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
@@ -241,7 +242,7 @@ pub(crate) struct Serve {
         hide_env_values = true,
         conflicts_with = "key_file"
     )]
-    pub(crate) key: Option<String>,
+    pub(crate) key: Option<Given>,
     /// How much the log on standard error tells
     #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = ["error", "warn", "info", "debug", "trace"])]
     pub(crate) log: String,
@@ -256,9 +257,9 @@ pub(crate) struct Server {
     /// The server's URL
     #[arg(long, value_name = "URL", env = "FUSION_WEBHOOK_SERVER", default_value = "http://127.0.0.1:8090")]
     pub(crate) server: String,
-    /// The server's bearer token
+    /// The server's bearer token; env:NAME and file:PATH keep it out of the list of processes
     #[arg(long, env = "FUSION_WEBHOOK_TOKEN", hide_env_values = true)]
-    pub(crate) token: Option<String>,
+    pub(crate) token: Option<Given>,
     /// Print the server's answer as JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::exit::Failure;
+use crate::secret::Given;
 use crate::show;
 
 /// How long an answer may take.
@@ -14,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Ask {
     agent: ureq::Agent,
     base: String,
-    token: Option<String>,
+    token: Option<Given>,
 }
 
 /// An answer.
@@ -24,7 +25,7 @@ pub(crate) struct Answer {
 }
 
 impl Ask {
-    pub(crate) fn new(server: &str, token: Option<&str>) -> Result<Self, Failure> {
+    pub(crate) fn new(server: &str, token: Option<&Given>) -> Result<Self, Failure> {
         if !server.starts_with("http://") {
             return Err(Failure::wrong_input(format!(
                 "error: --server {server:?}: write it as http://HOST:PORT; put a proxy that speaks TLS in front for https"
@@ -39,7 +40,7 @@ impl Ask {
         Ok(Self {
             agent: config.into(),
             base: server.trim_end_matches('/').to_owned(),
-            token: token.map(str::to_owned),
+            token: token.cloned(),
         })
     }
 
@@ -66,7 +67,7 @@ impl Ask {
 
     fn with_token<B>(&self, request: ureq::RequestBuilder<B>) -> ureq::RequestBuilder<B> {
         match &self.token {
-            Some(token) => request.header("authorization", format!("Bearer {token}")),
+            Some(token) => request.header("authorization", format!("Bearer {}", token.text())),
             None => request,
         }
     }

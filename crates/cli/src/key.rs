@@ -6,12 +6,13 @@ use std::path::Path;
 use sender::seal::SealingKey;
 
 use crate::exit::Failure;
+use crate::secret::Given;
 
 /// Where a key that was made lies, in the folder of the store.
 const MADE: &str = "key";
 
 /// The key that is given, or the one that lies in the folder; one is made if there is none.
-pub(crate) fn open(given: Option<&str>, file: Option<&Path>, folder: &Path) -> Result<SealingKey, Failure> {
+pub(crate) fn open(given: Option<&Given>, file: Option<&Path>, folder: &Path) -> Result<SealingKey, Failure> {
     let made = folder.join(MADE);
     if lies_beside(given, file) && !made.exists() {
         make(&made).map_err(|error| Failure::cannot_run(format!("error: {}: {error}", made.display())))?;
@@ -20,16 +21,16 @@ pub(crate) fn open(given: Option<&str>, file: Option<&Path>, folder: &Path) -> R
 }
 
 /// Whether the key lies beside what it seals: who copies the folder can open it then.
-pub(crate) const fn lies_beside(given: Option<&str>, file: Option<&Path>) -> bool {
+pub(crate) const fn lies_beside(given: Option<&Given>, file: Option<&Path>) -> bool {
     given.is_none() && file.is_none()
 }
 
 /// The key that is given, or the one that lies in the folder.
-pub(crate) fn read(given: Option<&str>, file: Option<&Path>, folder: &Path) -> Result<SealingKey, Failure> {
+pub(crate) fn read(given: Option<&Given>, file: Option<&Path>, folder: &Path) -> Result<SealingKey, Failure> {
     let wrong =
         |place: &str, error: &dyn std::fmt::Display| Failure::wrong_input(format!("error: {place}: {error}"));
     if let Some(text) = given {
-        return SealingKey::parse(text).map_err(|error| wrong("FUSION_WEBHOOK_KEY", &error));
+        return SealingKey::parse(text.text()).map_err(|error| wrong("FUSION_WEBHOOK_KEY", &error));
     }
     let made = folder.join(MADE);
     let path = file.unwrap_or(&made);

@@ -14,6 +14,7 @@ mod input;
 mod key;
 mod operate;
 mod receive;
+mod secret;
 mod send;
 mod serve;
 mod show;
@@ -29,6 +30,7 @@ use exit::Failure;
 
 fn main() -> ExitCode {
     end_on_panic();
+    leave_no_core();
     let arguments = Arguments::parse();
     match run(arguments.command) {
         Ok(code) => code,
@@ -73,6 +75,17 @@ fn end_on_panic() {
             std::process::exit(i32::from(exit::CANNOT_RUN));
         }
     }));
+}
+
+/// What is in memory are passwords and keys, so that a crash leaves none of it on the disk. A limit of one byte writes no file,
+/// and is the one with which the kernel starts no program that would be handed a core either (core(5), on pipes).
+fn leave_no_core() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, setrlimit};
+        // Where lowering it is refused, it is lower already.
+        let _ = setrlimit(Resource::Core, Rlimit { current: Some(1), maximum: Some(1) });
+    }
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {

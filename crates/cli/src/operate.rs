@@ -21,7 +21,7 @@ pub(crate) use policies::{audit, policies};
 const PAGE: usize = 500;
 
 fn ask(server: &Server) -> Result<Ask, Failure> {
-    Ask::new(&server.server, server.token.as_deref())
+    Ask::new(&server.server, server.token.as_ref())
 }
 
 /// A value as a cell of a table: nothing that could move the cursor.
@@ -96,7 +96,7 @@ pub(crate) fn integrations(what: Integrations) -> Result<ExitCode, Failure> {
         Integrations::Add { name, form, server } => return configure::add(&name, &form, &server),
         Integrations::Import { file, replace, server } => return configure::import(&file, replace, &server),
         Integrations::Export { data, with_secrets, key_file, key } => {
-            return configure::export(&data, with_secrets.then_some((key.as_deref(), key_file.as_deref())));
+            return configure::export(&data, with_secrets.then_some((key.as_ref(), key_file.as_deref())));
         }
         Integrations::Remove { name, server } => return configure::remove(&name, &server),
         Integrations::Pause { name, server } => (name, "pause", server),

@@ -13,7 +13,7 @@ use delivery::store::desk::Desk;
 use delivery::store::sqlite::{SqliteStore, scrub};
 use delivery::tasks::spawn;
 use portal::{Access, Portal, Watch};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use sender::book::Origin;
 use sender::settings::{Guarding, MIN_TOKEN};
 use sender::{Book, Sender, Settings};
@@ -112,7 +112,7 @@ async fn warn(arguments: &Serve, portal: &Portal) {
     }
     let view = portal.book.view();
     let sealed = view.integrations.values().any(|listed| listed.origin == Origin::Store);
-    if sealed && key::lies_beside(arguments.key.as_deref(), arguments.key_file.as_deref()) {
+    if sealed && key::lies_beside(arguments.key.as_ref(), arguments.key_file.as_deref()) {
         tracing::warn!(
             "the key that seals stored secrets lies beside them: keep it elsewhere, with --key-file or FUSION_WEBHOOK_KEY"
         );
@@ -131,7 +131,7 @@ async fn open(
     address: SocketAddr,
     guarding: Guarding,
 ) -> Result<Portal, Failure> {
-    let token = arguments.token.as_deref().map(SecretString::from).or(settings.server.token.clone());
+    let token = arguments.token.as_ref().map(|token| token.0.clone()).or(settings.server.token.clone());
     if token.as_ref().is_some_and(|token| token.expose_secret().len() < MIN_TOKEN) {
         let why = format!("error: the token is shorter than {MIN_TOKEN} characters, so it could be guessed");
         return Err(Failure::wrong_input(why));
@@ -144,7 +144,7 @@ async fn open(
     let watch = Watch::new();
     let sender = Sender::on(desk, clock, settings.server.limits, clock.now().as_micros(), watch.clone());
     let access = Access::open(address, token, &sender).await.map_err(|error| cannot_run(&error))?;
-    let key = key::open(arguments.key.as_deref(), arguments.key_file.as_deref(), &arguments.data)?;
+    let key = key::open(arguments.key.as_ref(), arguments.key_file.as_deref(), &arguments.data)?;
     let book = Book::open(sender.clone(), key, guarding, clock).await;
     let book = book.map_err(|error| Failure::cannot_run(format!("error: {error}")))?;
     Ok(Portal::new(sender, book, watch, &arguments.data, access, clock))

@@ -92,10 +92,11 @@ fn from_flags(
         return Err(Failure::wrong_input(why));
     };
     let mut draft = Draft::new(url);
-    let lines = arguments.header.clone();
+    let lines = arguments.header.iter().flat_map(|given| given.0.iter().cloned()).collect();
     draft.headers = Headers { list: arguments.headers.clone().unwrap_or_default(), lines, pairs: Vec::new() };
     draft.username = arguments.username.clone().unwrap_or_default();
-    draft.password = SecretString::from(arguments.password.as_deref().unwrap_or_default());
+    draft.password =
+        arguments.password.as_ref().map_or_else(SecretString::default, |password| password.0.clone());
     draft.skip_ssl_verification = arguments.skip_ssl_verification;
     draft.content_type.clone_from(&arguments.content_type);
     draft.http2 = arguments.http2;

@@ -5,6 +5,7 @@ use std::fmt;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use secrecy::zeroize::Zeroizing;
 
 /// How long a key is, in bytes.
 pub const KEY_LENGTH: usize = 32;
@@ -32,9 +33,9 @@ impl SealingKey {
     /// # Errors
     /// If the system gives no randomness.
     pub fn generate() -> Result<String, SealError> {
-        let mut bytes = [0; KEY_LENGTH];
-        aws_lc_rs::rand::fill(&mut bytes).map_err(|_| SealError::Seal)?;
-        Ok(STANDARD.encode(bytes))
+        let mut bytes = Zeroizing::new([0; KEY_LENGTH]);
+        aws_lc_rs::rand::fill(bytes.as_mut()).map_err(|_| SealError::Seal)?;
+        Ok(STANDARD.encode(*bytes))
     }
 
     /// Reads a key from its text.
@@ -42,7 +43,7 @@ impl SealingKey {
     /// # Errors
     /// If it is none.
     pub fn parse(text: &str) -> Result<Self, SealError> {
-        let bytes = STANDARD.decode(text.trim()).map_err(|_| SealError::Key)?;
+        let bytes = Zeroizing::new(STANDARD.decode(text.trim()).map_err(|_| SealError::Key)?);
         RandomizedNonceKey::new(&AES_256_GCM, &bytes).map(Self).map_err(|_| SealError::Key)
     }
 
@@ -66,7 +67,7 @@ impl SealingKey {
     /// # Errors
     /// If it was sealed with another key, for another owner, or changed since.
     pub fn open(&self, owner: &str, sealed: &str) -> Result<String, SealError> {
-        let mut sealed = STANDARD.decode(sealed).map_err(|_| SealError::Open)?;
+        let mut sealed = Zeroizing::new(STANDARD.decode(sealed).map_err(|_| SealError::Open)?);
         let (nonce, bytes) = sealed.split_at_mut_checked(NONCE_LEN).ok_or(SealError::Open)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealError::Open)?;
         let opened =

@@ -11,6 +11,7 @@ mod typed;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::form::Form;
@@ -19,6 +20,7 @@ use crate::integration::Integration;
 use crate::policy::Policy;
 
 pub use server::{DEFAULT_DRAIN, DEFAULT_LISTEN, MIN_TOKEN, Server};
+pub use typed::Secret;
 
 /// A commented configuration with every key and its default.
 pub const EXAMPLE: &str = include_str!("settings/example.toml");
@@ -77,7 +79,8 @@ pub trait Source {
 /// The process's environment, and files relative to a folder.
 #[derive(Debug)]
 pub struct System {
-    folder: PathBuf,
+    /// The folder that files are relative to; empty is the working one.
+    pub folder: PathBuf,
 }
 
 impl Source for System {
@@ -86,12 +89,14 @@ impl Source for System {
     }
 
     fn file(&self, path: &Path) -> Result<Vec<u8>, String> {
-        let path = self.folder.join(path);
-        let size = std::fs::metadata(&path).map_err(|error| error.to_string())?.len();
-        if size > MAX_FILE {
+        let mut bytes = Vec::new();
+        let read = std::fs::File::open(self.folder.join(path))
+            .and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes));
+        read.map_err(|error| error.to_string())?;
+        if bytes.len() as u64 > MAX_FILE {
             return Err(format!("it is longer than {MAX_FILE} bytes"));
         }
-        std::fs::read(&path).map_err(|error| error.to_string())
+        Ok(bytes)
     }
 }
 

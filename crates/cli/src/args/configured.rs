@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::{NameArguments, Server};
+use crate::secret::Given;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Integrations {
@@ -57,7 +58,7 @@ pub(crate) enum Integrations {
         key_file: Option<PathBuf>,
         /// The same, as a text
         #[arg(long, env = "FUSION_WEBHOOK_KEY", hide = true, hide_env_values = true)]
-        key: Option<String>,
+        key: Option<Given>,
     },
     /// Remove an integration that was added by API; what waits for it is dead
     Remove {
@@ -90,9 +91,9 @@ pub(crate) struct WebhookForm {
     /// Basic user name
     #[arg(long, env = "FUSION_WEBHOOK_USERNAME", hide_env_values = true, default_value = "")]
     pub(crate) username: String,
-    /// Basic password; the environment variable keeps it out of the process list
+    /// Basic password; env:NAME and file:PATH keep it out of the list of processes
     #[arg(long, env = "FUSION_WEBHOOK_PASSWORD", hide_env_values = true)]
-    pub(crate) password: Option<String>,
+    pub(crate) password: Option<Given>,
     /// What it is for
     #[arg(long, default_value = "")]
     pub(crate) description: String,

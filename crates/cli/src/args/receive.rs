@@ -8,6 +8,7 @@ use receiver::Rule;
 use receiver::server::tls::made::Flaw;
 
 use super::NameArguments;
+use crate::secret::Given;
 
 /// Receive updates, check every request, and say what was found.
 #[derive(Args, Debug)]
@@ -60,15 +61,15 @@ pub(crate) struct CheckArguments {
     /// Require this Basic user name
     #[arg(long, env = "FUSION_WEBHOOK_USERNAME", hide_env_values = true)]
     pub(crate) username: Option<String>,
-    /// Require this Basic password
+    /// Require this Basic password; env:NAME and file:PATH keep it out of the list of processes
     #[arg(long, env = "FUSION_WEBHOOK_PASSWORD", hide_env_values = true)]
-    pub(crate) password: Option<String>,
+    pub(crate) password: Option<Given>,
     /// Require a header, 'Name' or 'Name: value'; may be repeated
     #[arg(long, value_name = "LINE")]
     pub(crate) require_header: Vec<String>,
-    /// Require a signature by this key, whsec_ and base64 (Standard Webhooks); may be repeated
+    /// Require a signature by this key, whsec_ and base64 (Standard Webhooks), or env:NAME, file:PATH; may be repeated
     #[arg(long, value_name = "SECRET", env = "FUSION_WEBHOOK_SIGNING_SECRET", hide_env_values = true)]
-    pub(crate) signing_secret: Vec<String>,
+    pub(crate) signing_secret: Vec<Given>,
     /// How far a signature's time may be from now [default: 5m]
     #[arg(long, value_name = "TIME", value_parser = sender::duration)]
     pub(crate) signature_tolerance: Option<Duration>,

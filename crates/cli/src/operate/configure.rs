@@ -15,11 +15,12 @@ use crate::args::Server;
 use crate::args::configured::{PolicyForm, WebhookForm};
 use crate::ask::Ask;
 use crate::exit::{Failure, NOT_ALL_WELL};
+use crate::secret::Given;
 use crate::target::rules;
 use crate::{key, show};
 
 /// Prints what is kept in a folder; with the secrets if it is said where their key is.
-pub(super) fn export(data: &Path, key: Option<(Option<&str>, Option<&Path>)>) -> Result<ExitCode, Failure> {
+pub(super) fn export(data: &Path, key: Option<(Option<&Given>, Option<&Path>)>) -> Result<ExitCode, Failure> {
     if !data.join("store.sqlite").exists() {
         return Err(Failure::wrong_input(format!(
             "error: {}: there is no store in it; --data names another folder",
@@ -108,7 +109,7 @@ pub(super) fn add(name: &str, typed: &WebhookForm, server: &Server) -> Result<Ex
         "constants": constants,
     });
     if let Some(password) = &typed.password {
-        form["password"] = password.as_str().into();
+        form["password"] = password.text().into();
     }
     let (ask, body) = (ask(server)?, form.to_string());
     let before = if typed.replace { known(&ask)?.remove(name) } else { None };

@@ -13,6 +13,7 @@ use receiver::{MockReceiver, Subject};
 
 use crate::args::receive::{CheckArguments, Receive, TlsArguments};
 use crate::exit::Failure;
+use crate::secret::Given;
 use crate::target;
 
 /// An export takes nothing in, so it leaves the port to whoever has it.
@@ -63,7 +64,9 @@ fn checks(mut builder: Builder, arguments: &CheckArguments) -> Result<Builder, F
         return Err(Failure::wrong_input(why));
     }
     if arguments.username.is_some() || arguments.password.is_some() {
-        builder.checks().require_credentials(arguments.username.as_deref(), arguments.password.as_deref());
+        builder
+            .checks()
+            .require_credentials(arguments.username.as_deref(), arguments.password.as_ref().map(Given::text));
     }
     if let Some(names) = field_names(arguments)? {
         builder = builder.field_names(names);
@@ -74,7 +77,7 @@ fn checks(mut builder: Builder, arguments: &CheckArguments) -> Result<Builder, F
             required.map_err(|error| Failure::wrong_input(format!("error: --require-header: {error}")))?;
     }
     if !arguments.signing_secret.is_empty() {
-        let signing = Signing::new(arguments.signing_secret.iter().map(String::as_str));
+        let signing = Signing::new(arguments.signing_secret.iter().map(Given::text));
         let signing =
             signing.map_err(|error| Failure::wrong_input(format!("error: --signing-secret: {error}")))?;
         builder = builder.signing(signing);

@@ -15,7 +15,7 @@ const BATCH: usize = 1000;
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
 
 pub(crate) fn hand_over(arguments: &Send) -> Result<ExitCode, Failure> {
-    let ask = Ask::new(arguments.server.as_deref().unwrap_or_default(), arguments.token.as_deref())?;
+    let ask = Ask::new(arguments.server.as_deref().unwrap_or_default(), arguments.token.as_ref())?;
     let updates = input::updates(&arguments.files, &FieldNames::standard())?;
     let (mut accepted, mut refused) = (0_u64, 0_u64);
     for batch in batches(&updates) {

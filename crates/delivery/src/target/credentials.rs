@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
+use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 
 /// The longest user name or password, in bytes: together and encoded they stay below what servers take as one line.
@@ -103,8 +104,9 @@ impl Credentials {
     /// The value of the `Authorization` field, encoded as UTF-8 and marked as sensitive.
     #[must_use]
     pub fn header_value(&self) -> HeaderValue {
-        let encoded = STANDARD.encode(format!("{}:{}", self.username, self.password.expose_secret()));
-        let mut value = HeaderValue::try_from(format!("Basic {encoded}")).expect("base64 is visible ASCII");
+        let pair = Zeroizing::new(format!("{}:{}", self.username, self.password.expose_secret()));
+        let value = Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())));
+        let mut value = HeaderValue::try_from(value.as_str()).expect("base64 is visible ASCII");
         value.set_sensitive(true);
         value
     }
@@ -130,7 +132,8 @@ impl Credentials {
             | base64::DecodeError::InvalidLastSymbol(..)
             | base64::DecodeError::InvalidPadding => DecodeError::Padding,
         })?;
-        let text = String::from_utf8(bytes).map_err(|_| DecodeError::Utf8)?;
+        let bytes = Zeroizing::new(bytes);
+        let text = std::str::from_utf8(&bytes).map_err(|_| DecodeError::Utf8)?;
         let (username, password) = text.split_once(':').ok_or(DecodeError::NoColon)?;
         Ok(Self::new(username, SecretString::from(password))?)
     }

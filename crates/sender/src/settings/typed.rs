@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use delivery::engine::Limits;
 use delivery::store::sqlite::Retention;
+use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use toml::Spanned;
@@ -67,12 +68,22 @@ pub(super) struct TypedIntegration {
     retry: Retry,
 }
 
+/// Where a secret is written down.
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "a secret is a text, { env = \"VARIABLE\" } or { file = \"path\" }")]
-enum Secret {
+pub enum Secret {
+    /// In this text itself.
     InPlace(String),
-    Variable { env: String },
-    File { file: PathBuf },
+    /// In a variable of the environment.
+    Variable {
+        /// The variable's name.
+        env: String,
+    },
+    /// In a file; a line break at its end does not belong to it.
+    File {
+        /// The file's path.
+        file: PathBuf,
+    },
 }
 
 #[derive(Deserialize)]
@@ -116,7 +127,10 @@ impl TypedIntegration {
     /// Fetches what is kept elsewhere. Its name is that of its table.
     pub(super) fn resolve(self, name: &str, source: &impl Source) -> Result<Form, Vec<String>> {
         let mut mistakes = Vec::new();
-        let password = self.password.as_ref().map(|password| secret("password", password, source));
+        let password = self
+            .password
+            .as_ref()
+            .map(|password| password.read(source).map_err(|error| format!("password: {error}")));
         let password = password.transpose().map_err(|mistake| mistakes.push(mistake)).ok().flatten();
         let read = |path: &PathBuf| {
             let pem =
@@ -170,7 +184,8 @@ pub(super) struct TypedServer {
 impl TypedServer {
     pub(super) fn resolve(self, source: &impl Source) -> Result<Server, Vec<String>> {
         let default = Server::default();
-        let token = self.token.map(|token| secret("token", &token, source)).transpose();
+        let token =
+            self.token.map(|token| token.read(source).map_err(|error| format!("token: {error}"))).transpose();
         let token = token.map_err(|mistake| vec![mistake])?;
         if token.as_ref().is_some_and(|token| token.expose_secret().len() < MIN_TOKEN) {
             return Err(vec![format!(
@@ -196,23 +211,27 @@ impl TypedServer {
     }
 }
 
-/// Fetches a secret from where it is kept; `name` is its key.
-fn secret(name: &str, secret: &Secret, source: &impl Source) -> Result<SecretString, String> {
-    match secret {
-        Secret::InPlace(text) => Ok(SecretString::from(text.as_str())),
-        Secret::Variable { env } => source
-            .variable(env)
-            .map(SecretString::from)
-            .ok_or_else(|| format!("{name}: the environment variable {env} is not set")),
-        Secret::File { file } => {
-            let read = source
-                .file(file)
-                .and_then(|bytes| String::from_utf8(bytes).map_err(|_| "not UTF-8".to_owned()));
-            let text = read.map_err(|error| format!("{name}: {}: {error}", file.display()))?;
-            // Editors end a file with a line break, which is not part of the password.
-            Ok(SecretString::from(
-                text.strip_suffix('\n').map_or(text.as_str(), |line| line.trim_end_matches('\r')),
-            ))
+impl Secret {
+    /// Fetches it from where it is kept.
+    ///
+    /// # Errors
+    /// Why it is not to be had, for a person.
+    pub fn read(&self, source: &impl Source) -> Result<SecretString, String> {
+        match self {
+            Self::InPlace(text) => Ok(SecretString::from(text.as_str())),
+            Self::Variable { env } => source
+                .variable(env)
+                .map(SecretString::from)
+                .ok_or_else(|| format!("the environment variable {env} is not set")),
+            Self::File { file } => {
+                let wrong = |error: String| format!("{}: {error}", file.display());
+                let bytes = Zeroizing::new(source.file(file).map_err(wrong)?);
+                let text = std::str::from_utf8(&bytes).map_err(|_| wrong("not UTF-8".to_owned()))?;
+                // Editors end a file with a line break, which is not part of the password.
+                Ok(SecretString::from(
+                    text.strip_suffix('\n').map_or(text, |line| line.trim_end_matches('\r')),
+                ))
+            }
         }
     }
 }
