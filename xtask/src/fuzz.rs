@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::run::{cargo_command, root, succeed};
+use crate::run::{cargo_command, install, root, succeed};
 
 /// How long a target runs unless told otherwise, in seconds.
 pub(crate) const DEFAULT_SECONDS: u64 = 10;
@@ -29,7 +29,7 @@ pub(crate) fn fuzz(target: Option<&str>, seconds: u64) -> Result<(), String> {
         }
         names.retain(|name| name == target);
     }
-    install()?;
+    install("fuzz")?;
     let build: Vec<&str> = ["fuzz", "build"].into_iter().chain(target).collect();
     succeed(&mut unstable(cargo_command(&build)))?;
     println!(
@@ -64,15 +64,6 @@ fn targets() -> Result<Vec<String>, String> {
         files.filter_map(|entry| Some(entry.ok()?.path().file_stem()?.to_str()?.to_owned())).collect();
     names.sort();
     Ok(names)
-}
-
-fn install() -> Result<(), String> {
-    let installed = cargo_command(&["fuzz", "--version"]).output();
-    if installed.is_ok_and(|output| output.status.success()) {
-        return Ok(());
-    }
-    println!("cargo-fuzz is not here; installing it: cargo install --locked cargo-fuzz");
-    succeed(&mut cargo_command(&["install", "--quiet", "--locked", "cargo-fuzz"]))
 }
 
 /// Sanitizers are unstable flags; with this any toolchain takes them.

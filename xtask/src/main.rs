@@ -1,11 +1,14 @@
 //! The project's runner: starts cargo and the built program, and judges what is cheap to judge. It depends on no member.
 
 mod bench;
+mod coverage;
 mod crash;
+mod deny;
 mod e2e;
 mod edges;
 mod faults;
 mod fuzz;
+mod mutants;
 mod readme;
 mod rig;
 mod run;
@@ -29,6 +32,9 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   schemathesis [--seconds N] [--seed N]      the server's API against its OpenAPI document, alone in a network namespace
   readme [--write] plays the README's commands, and compares or writes what they print
   fuzz [TARGET] [--time SECONDS]   one fuzz target or all, each for so long (10 s)
+  deny             licences, sources, duplicates and bans of what is depended on; known weaknesses, if their list is to be had
+  mutants [PART]   changes the code in small ways that tests must notice: payload, headers, scheduler, or all; takes hours
+  coverage         which lines the tests run, as a table and as pages in target/coverage
   bench [--quick]  benches against serde_json and others, with their ratios
   bench portal [--quick]           how soon the portal answers over a million deliveries";
 
@@ -62,6 +68,10 @@ fn main() -> ExitCode {
         ["readme", "--write"] => readme::readme(readme::Mode::Write),
         ["fuzz", target, rest @ ..] if !target.starts_with('-') => fuzz(Some(target), rest),
         ["fuzz", rest @ ..] => fuzz(None, rest),
+        ["deny"] => deny::deny(),
+        ["mutants"] => mutants::mutants(None),
+        ["mutants", part] => mutants::mutants(Some(part)),
+        ["coverage"] => coverage::coverage(),
         ["bench"] => bench::bench(false),
         ["bench", "--quick"] => bench::bench(true),
         ["bench", "portal"] => bench::portal(false),

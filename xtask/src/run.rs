@@ -26,6 +26,17 @@ pub(crate) fn cargo(arguments: &[&str]) -> Result<(), String> {
     succeed(&mut cargo_command(arguments))
 }
 
+/// Has cargo install one of its subcommands, if it is not there.
+pub(crate) fn install(subcommand: &str) -> Result<(), String> {
+    let installed = cargo_command(&[subcommand, "--version"]).output();
+    if installed.is_ok_and(|output| output.status.success()) {
+        return Ok(());
+    }
+    let package = format!("cargo-{subcommand}");
+    println!("{package} is not here; installing it: cargo install --locked {package}");
+    cargo(&["install", "--quiet", "--locked", &package])
+}
+
 /// Runs a command and passes on whether it was content.
 pub(crate) fn succeed(command: &mut Command) -> Result<(), String> {
     let status = command.status().map_err(|error| format!("{command:?}: {error}"))?;
