@@ -6,6 +6,7 @@
 
 mod connect;
 mod pool;
+mod reach;
 pub mod request;
 mod response;
 

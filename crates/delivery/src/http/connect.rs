@@ -1,7 +1,6 @@
-//! Makes a connection: resolves the name, connects, shakes hands.
+//! Makes a connection: has it reach the target, shakes hands.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,11 +15,10 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::pool::{Live, Sender, reason};
+use super::reach::{System, first_that_connects, resolve};
 use super::{MAX_HEAD, MAX_HEADERS};
 use crate::outcome::{Connection, Phase, Timings, TlsFault, Unreachable};
 use crate::target::Target;
-use crate::target::address::Address;
-use crate::target::guard::Guard;
 use crate::target::tls::fault;
 use crate::tasks::spawn;
 
@@ -32,9 +30,6 @@ pub(super) enum Failure {
     Handshake(String),
 }
 
-/// How many addresses of a name are tried; each gets its share of the time.
-const MAX_ADDRESSES: usize = 4;
-
 /// Connects to `target`, telling `phase` and `timings` how far it is.
 pub(super) async fn connect(
     target: &Target,
@@ -44,9 +39,11 @@ pub(super) async fn connect(
 ) -> Result<Live, Failure> {
     let parts = target.parts();
     *phase = Phase::Resolve;
-    let addresses = resolve(&parts.address, parts.guard.as_ref()).await?;
+    let addresses =
+        resolve(&System, &parts.address, parts.guard.as_ref()).await.map_err(Failure::Unreachable)?;
     *phase = Phase::Connect;
-    let (stream, peer) = first_that_connects(&addresses, parts.connect_timeout).await?;
+    let reached = first_that_connects(&System, &addresses, parts.connect_timeout).await;
+    let (stream, peer) = reached.map_err(Failure::Unreachable)?;
     timings.connect = Some(elapsed());
     // A request is one small write; waiting to fill a packet would only delay it.
     let _ = stream.set_nodelay(true);
@@ -68,52 +65,6 @@ pub(super) async fn connect(
         facts.version = Version::HTTP_2;
     }
     shake_hands(stream, facts).await
-}
-
-/// All addresses of the host, each of which the guard lets pass. What is returned here is what is connected to: a name that
-/// resolves otherwise a moment later changes nothing.
-async fn resolve(address: &Address, guard: Option<&Guard>) -> Result<Vec<SocketAddr>, Failure> {
-    let found = tokio::net::lookup_host((address.host(), address.port())).await;
-    let found: Vec<_> = found.map(|found| found.take(MAX_ADDRESSES).collect()).unwrap_or_default();
-    if found.is_empty() {
-        return Err(Failure::Unreachable(Unreachable::NameNotFound(address.host().to_owned())));
-    }
-    if let Some(guard) = guard {
-        let blocked = found.iter().find_map(|found| guard.judge(found.ip()).err());
-        blocked.map_or(Ok(()), |blocked| Err(Failure::Unreachable(Unreachable::Blocked(blocked))))?;
-    }
-    Ok(found)
-}
-
-/// Tries the addresses in the resolver's order, an equal share of the time each; tells the first failure of all.
-async fn first_that_connects(
-    addresses: &[SocketAddr],
-    limit: Duration,
-) -> Result<(TcpStream, SocketAddr), Failure> {
-    let mut first_failure = None;
-    for (position, &address) in addresses.iter().enumerate() {
-        let connecting = TcpStream::connect(address);
-        let connected = if position + 1 == addresses.len() {
-            connecting.await
-        } else {
-            let share = limit / u32::try_from(addresses.len()).unwrap_or(1);
-            let timed = tokio::time::timeout(share, connecting).await;
-            timed.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut)))
-        };
-        match connected {
-            Ok(stream) => return Ok((stream, address)),
-            Err(error) => first_failure = first_failure.or(Some((address, error))),
-        }
-    }
-    let Some((address, error)) = first_failure else {
-        return Err(Failure::Unreachable(Unreachable::Failed(
-            "there is no address to connect to".to_owned(),
-        )));
-    };
-    Err(Failure::Unreachable(match error.kind() {
-        io::ErrorKind::ConnectionRefused => Unreachable::Refused(address),
-        _ => Unreachable::Failed(format!("{address}: {error}")),
-    }))
 }
 
 async fn secure(stream: TcpStream, target: &Target) -> Result<TlsStream<TcpStream>, Failure> {
