@@ -130,7 +130,7 @@ async fn an_export_is_a_file_that_can_be_read_and_an_import_takes_no_secret_away
     assert!(code == 0 && comments.len() >= 4, "{exported}");
     assert!(exported.contains("[integrations.one]") && exported.contains("name = \"both\""), "{exported}");
     std::fs::write(server.folder.path().join("exported.toml"), &exported).unwrap();
-    assert_eq!(run(&["check", "--config", "exported.toml"]).0, 0, "{exported}");
+    assert_eq!(run(&["check", "--allow-private", "--config", "exported.toml"]).0, 0, "{exported}");
     let (code, printed) = run(&["integrations", "import", "exported.toml", "--replace"]);
     assert_eq!(code, 0, "{printed}");
     let (_, open) = run(&["integrations", "export", "--data", "data", "--with-secrets"]);

@@ -149,6 +149,19 @@ async fn check_shows_the_request_and_masks_its_secrets() {
 }
 
 #[tokio::test]
+async fn check_says_of_a_configuration_what_the_server_s_guard_would() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("fusion.toml");
+    let guarded = sender::settings::EXAMPLE.replace("allow = [\"127.0.0.0/8\"]", "");
+    std::fs::write(&file, guarded).unwrap();
+    let check = ["check", "--config", file.to_str().unwrap()];
+    let (code, printed, errors) = run(&check, "").await;
+    assert!(code == 2 && printed.is_empty() && errors.contains("127.0.0.1 is loopback"), "{errors}");
+    let (code, printed, errors) = run(&[&check[..], &["--allow-private"]].concat(), "").await;
+    assert!(code == 0 && printed.contains("POST /webhook HTTP/1.1"), "{errors}");
+}
+
+#[tokio::test]
 async fn a_configuration_names_integrations_and_routes() {
     let receiver = MockReceiver::builder().credentials("fusion", "change me").start().await.unwrap();
     let folder = tempfile::tempdir().unwrap();

@@ -248,7 +248,7 @@ async fn what_is_configured_goes_out_as_a_file_and_comes_in_from_one() {
         "{open}"
     );
     std::fs::write(folder.join("exported.toml"), &open).unwrap();
-    let (code, _, errors) = run(&["check", "--config", "exported.toml"]);
+    let (code, _, errors) = run(&["check", "--allow-private", "--config", "exported.toml"]);
     assert_eq!(code, 0, "what is exported is a configuration: {errors}\n{open}");
     let (code, printed, _) =
         block_in_place(|| run(&["integrations", "import", "exported.toml", "--replace"]));

@@ -167,6 +167,9 @@ pub(crate) struct Check {
     pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) target: TargetArguments,
+    /// Let integrations of the configuration connect to private addresses and to this machine, as `serve --allow-private` does
+    #[arg(long, requires = "config")]
+    pub(crate) allow_private: bool,
     /// Print one JSON object a request and nothing else on standard output
     #[arg(long)]
     pub(crate) json: bool,

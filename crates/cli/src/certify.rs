@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use delivery::target::Target;
+use sender::settings::Guarding;
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -29,7 +30,7 @@ pub(crate) async fn certify(mut arguments: Box<Certify>) -> Result<ExitCode, Fai
     if arguments.receiver.is_some() {
         arguments.target.url.clone_from(&arguments.receiver);
     }
-    let mut destination = target::destination(&arguments.target, None, false)?;
+    let mut destination = target::destination(&arguments.target, None, false, Guarding::Off)?;
     let [integration] = &mut destination.integrations[..] else {
         return Err(Failure::wrong_input(
             "error: which receiver? give its URL, or --config and --integration",

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use payload::check::Weight;
 use payload::{FieldNames, Update};
 use sender::policy::{Route, route};
+use sender::settings::Guarding;
 use sender::{Integration, Preview};
 use serde_json::json;
 
@@ -14,7 +15,9 @@ use crate::target::{Destination, destination};
 use crate::{clock, input, show};
 
 pub(crate) fn check(arguments: &Check) -> Result<ExitCode, Failure> {
-    let destination = destination(&arguments.target, None, false)?;
+    // A configuration is for the server, which refuses what the guard does not let pass.
+    let guarding = if arguments.allow_private { Guarding::Off } else { Guarding::Public };
+    let destination = destination(&arguments.target, None, false, guarding)?;
     let updates = if arguments.files.is_empty() {
         let sample = Update::parse(payload::SAMPLE);
         vec![sample.map_err(|error| Failure::cannot_run(format!("the sample: {error}")))?]

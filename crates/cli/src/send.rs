@@ -15,6 +15,7 @@ use payload::{FieldNames, Update};
 use sender::Sender;
 use sender::accept::Accepted;
 use sender::message::message;
+use sender::settings::Guarding;
 
 use crate::args::Send;
 use crate::exit::{Failure, NOT_ALL_WELL};
@@ -36,7 +37,7 @@ pub(crate) async fn send(arguments: Box<Send>) -> Result<ExitCode, Failure> {
         Some(limit) => RetryPolicy::lasting(limit)
             .map_err(|error| Failure::wrong_input(format!("error: --retry-for: {error}")))?,
     };
-    let destination = destination(&arguments.target, Some(&retry), arguments.as_is)?;
+    let destination = destination(&arguments.target, Some(&retry), arguments.as_is, Guarding::Off)?;
     let updates = if arguments.as_is {
         Vec::new()
     } else {

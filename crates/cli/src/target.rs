@@ -24,11 +24,12 @@ pub(crate) struct Destination {
     pub(crate) policies: Option<Vec<Policy>>,
 }
 
-/// Reads the flags. `retry` takes the place of the integrations' own policies.
+/// Reads the flags. `retry` takes the place of the integrations' own policies; `guarding` is for those of a configuration.
 pub(crate) fn destination(
     arguments: &TargetArguments,
     retry: Option<&RetryPolicy>,
     as_is: bool,
+    guarding: Guarding,
 ) -> Result<Destination, Failure> {
     let Some(path) = &arguments.config else {
         let integration = from_flags(arguments, retry, as_is)?;
@@ -39,8 +40,7 @@ pub(crate) fn destination(
             "--as-is, --rename, --omit and --constant go with --url; a configuration has its own field names";
         return Err(Failure::wrong_input(sentence));
     }
-    let settings =
-        Settings::read(path, Guarding::Off).map_err(|error| Failure::wrong_input(error.to_string()))?;
+    let settings = Settings::read(path, guarding).map_err(|error| Failure::wrong_input(error.to_string()))?;
     let mut integrations: Vec<Integration> = settings.integrations.into_values().collect();
     let policies = match &arguments.integration {
         Some(name) => {
