@@ -1,17 +1,18 @@
-//! A server among people who send what nobody should: after each of them it is as it was.
+//! A server and a receiver among people who send what nobody should: after each of them they are as they were.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
+use receiver::MockReceiver;
 use tokio::task::block_in_place;
 
 use crate::harness::LIMIT;
 use crate::server::Server;
 
 /// What comes back on a connection of its own over which these bytes went: the status, or 0 if there is no answer.
-fn status(server: &Server, bytes: &[u8]) -> u16 {
+fn status(url: &str, bytes: &[u8]) -> u16 {
     block_in_place(|| {
-        let address = server.url.trim_start_matches("http://").trim_end_matches('/');
+        let address = url.trim_start_matches("http://").trim_end_matches('/');
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(LIMIT)).unwrap();
         // A server that has said no reads no further.
@@ -37,12 +38,11 @@ fn head(lines: &str) -> String {
     )
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_request_is_refused_and_what_follows_it_is_not_taken_for_one() {
-    let server = Server::start("http://127.0.0.1:9/", &[]);
+/// What is no request, or more than one, and the answers that it may get; none is one too.
+fn no_requests() -> Vec<(&'static str, String, &'static [u16])> {
     let smuggled = "GET /v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    for (what, bytes, statuses) in [
-        ("a head without end", head(&format!("X: {}\r\n", "x".repeat(200_000))), &[400, 431][..]),
+    vec![
+        ("a head without end", head(&format!("X: {}\r\n", "x".repeat(200_000))), &[400, 431]),
         ("lines without end", head(&"X: y\r\n".repeat(20_000)), &[400, 431]),
         (
             "an address without end",
@@ -81,8 +81,14 @@ async fn what_is_no_request_is_refused_and_what_follows_it_is_not_taken_for_one(
             head("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n") + "0\r\n\r\n" + smuggled,
             &[400],
         ),
-    ] {
-        let answered = status(&server, bytes.as_bytes());
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_request_is_refused_and_what_follows_it_is_not_taken_for_one() {
+    let server = Server::start("http://127.0.0.1:9/", &[]);
+    for (what, bytes, statuses) in no_requests() {
+        let answered = status(&server.url, bytes.as_bytes());
         assert!(statuses.contains(&answered) || answered == 0, "{what}: {answered}");
         assert_eq!(server.get("healthz").0, 200, "after {what}");
     }
@@ -110,13 +116,13 @@ async fn bodies_that_are_bombs_are_refused_or_kept_as_they_came() {
         ("a byte order mark", format!("\u{feff}{}", payload::SAMPLE), 422),
         ("more behind", format!("{} x", payload::SAMPLE), 400),
     ] {
-        assert_eq!(status(&server, post(&body).as_bytes()), status_is, "{what}");
+        assert_eq!(status(&server.url, post(&body).as_bytes()), status_is, "{what}");
         assert_eq!(server.get("healthz").0, 200, "after {what}");
     }
     let mut bytes = post("{\"id\":\"????\"}").into_bytes();
     let at = bytes.iter().position(|byte| *byte == b'?').unwrap();
     bytes[at..at + 4].copy_from_slice(&[0xff, 0xfe, 0x80, 0xc0]);
-    assert_eq!(status(&server, &bytes), 422);
+    assert_eq!(status(&server.url, &bytes), 422);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -131,4 +137,38 @@ async fn connections_that_say_nothing_keep_nobody_out() {
     let still: Vec<_> = block_in_place(|| (0..portal::server::MAX_CONNECTIONS + 200).map(open).collect());
     assert_eq!(server.get("v1/status").0, 200);
     drop(still);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_says_of_what_is_no_update_what_it_is_and_goes_on() {
+    let receiver = MockReceiver::start().await.unwrap();
+    let url = receiver.url();
+    for (what, bytes, statuses) in no_requests() {
+        // What is a request like any other here: the receiver knows no host, no limit below 16 MiB, and HTTP/2.
+        if ["no host", "HTTP/2 without TLS"].contains(&what) {
+            continue;
+        }
+        let answered = status(&url, bytes.as_bytes());
+        assert!(statuses.contains(&answered) || answered == 0, "{what}: {answered}");
+        assert_eq!(status(&url, post(payload::SAMPLE).as_bytes()), 200, "after {what}");
+    }
+    let verified = receiver.counts().passed;
+    assert_eq!(verified, no_requests().len() as u64 - 2, "only what was sent whole between them");
+    let event = |more: &str| payload::SAMPLE.replacen('{', &format!("{{{more},"), 1);
+    for (what, body, statuses) in [
+        ("depth", "[".repeat(1_000_000), 400),
+        ("depth in a member", event(&format!("\"x\":{}1{}", "[".repeat(100_000), "]".repeat(100_000))), 400),
+        ("a known name twice", event("\"id\":\"other\""), 400),
+        ("a control character", event("\"x\":\"\u{1}\""), 400),
+        ("a number beyond all", event(&format!("\"x\":1{}", "0".repeat(100_000))), 200),
+        ("a lone surrogate", event("\"x\":\"\\ud800\""), 200),
+        ("nothing", String::new(), 400),
+        ("no JSON", "NaN".to_owned(), 400),
+        ("a byte order mark", format!("\u{feff}{}", payload::SAMPLE), 400),
+        ("more behind", format!("{} x", payload::SAMPLE), 400),
+    ] {
+        assert_eq!(status(&url, post(&body).as_bytes()), statuses, "{what}");
+        let last = receiver.captures().last().cloned().unwrap();
+        assert_eq!(last.request().unwrap().whole().unwrap(), body.as_bytes(), "{what} is kept as it came");
+    }
 }

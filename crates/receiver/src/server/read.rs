@@ -80,6 +80,11 @@ async fn whole(
 ) -> Body {
     let mut first: Option<Bytes> = None;
     let mut gathered = BytesMut::new();
+    // What is announced to be too large is so, whatever comes of it; a sender that waits for the answer need not write it.
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if !only_a_piece && announced > limits.body {
+        return Body::TooLarge { limit: limits.body };
+    }
     while let Some(frame) = body.frame().await {
         let data = match frame {
             Ok(frame) => frame.into_data().unwrap_or_default(),
