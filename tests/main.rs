@@ -13,6 +13,7 @@ mod form;
 mod harness;
 mod hostile;
 mod intruder;
+mod openssl;
 mod pages;
 mod portal;
 mod program;

@@ -15,7 +15,7 @@ async fn receiver(identity: Identity) -> MockReceiver {
     MockReceiver::builder().tls(identity).start().await.unwrap()
 }
 
-fn trusting(certificate: &Certificate) -> impl FnOnce(&mut Draft) + use<> {
+pub(crate) fn trusting(certificate: &Certificate) -> impl FnOnce(&mut Draft) + use<> {
     let ca = certificate.ca.clone().into_bytes();
     |draft| draft.roots = Some(ca)
 }
