@@ -217,3 +217,20 @@ async fn ctrl_c_ends_a_send_with_its_account() {
         Some("sent 0, delivered 0, failed 0, interrupted: the rest was not sent")
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_of_the_environment_sees_nothing() {
+    let receiver = MockReceiver::start().await.unwrap();
+    let proxy = MockReceiver::start().await.unwrap();
+    let variables =
+        ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"].map(|name| [name.to_owned(), name.to_lowercase()]);
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/../payload/src/sample.json");
+    for url in [receiver.url(), receiver.url().replace("http:", "https:")] {
+        let mut send = Command::new(PROGRAM);
+        send.args(["send", sample, "--url", &url]).env_remove("NO_PROXY").env_remove("no_proxy");
+        send.envs(variables.as_flattened().iter().map(|name| (name, proxy.url())));
+        let ended = tokio::task::spawn_blocking(move || send.output().unwrap()).await.unwrap();
+        assert_eq!(ended.status.success(), url.starts_with("http:"), "{ended:?}");
+    }
+    assert_eq!((receiver.counts().passed, proxy.counts().received), (1, 0));
+}
