@@ -139,6 +139,11 @@ impl FieldNames {
         }
     }
 
+    /// Hands the names as sent to a law.
+    pub(crate) fn both_readings(&self, law: impl Fn(&Lookup)) {
+        law(&self.as_sent);
+    }
+
     /// Checks `rules` and compiles them.
     ///
     /// # Errors

@@ -30,6 +30,8 @@
 
 pub mod schema;
 
+mod words;
+
 mod json;
 mod lookup;
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use crate::json;
-use crate::schema::{Field, Node};
+use crate::schema::{Field, Kind, Node};
 
 /// The names under which an update is read.
 #[derive(Clone, Debug)]
@@ -12,15 +12,74 @@ pub(crate) struct Lookup {
     nodes: Vec<Names>,
 }
 
+/// The names of one object.
 #[derive(Clone, Debug)]
-struct Names {
+pub(crate) struct Names {
     /// In the sample's order, in which senders write.
-    in_order: Vec<(Box<str>, Field)>,
+    in_order: Vec<Name>,
     /// Positions in `in_order`, sorted by name.
     by_name: Vec<u8>,
+    /// Positions in `in_order` by the hash of their keys.
+    by_hash: [u8; SLOTS],
+    factor: u64,
+    /// Whether no two names have the same hash.
+    apart: bool,
 }
 
+/// A name that a field goes by.
+#[derive(Clone, Debug)]
+pub(crate) struct Name {
+    text: Box<str>,
+    pub(crate) field: Field,
+    pub(crate) inside: Inside,
+    /// `"name":` as it stands in a text.
+    key: Box<[u8]>,
+    /// Its first bytes.
+    head: u128,
+    /// The same under the mask, or what no key begins with if it is longer.
+    expected: u128,
+    mask: u128,
+}
+
+/// What a field's value has inside that has fields of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Inside {
+    Nothing,
+    /// It is an object.
+    Object(Node),
+    /// It is an array of objects.
+    Items(Node),
+}
+
+/// How many bytes of a key are compared and hashed at once.
+pub(crate) const HEAD: usize = size_of::<u128>();
+
+/// More than twice the names of the largest object, so that a hash without collisions is soon found.
+const SLOTS: usize = 256;
+
+const NONE: u8 = u8::MAX;
+
+/// The golden ratio's digits, which spread what is multiplied by them.
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// How many factors are tried.
+const MAX_FACTORS: u64 = 1_000;
+
 static STANDARD: LazyLock<Lookup> = LazyLock::new(|| Lookup::new(|field| Some(field.name())));
+
+/// As many of the first bytes as there are, the others zero.
+pub(crate) fn head(bytes: &[u8]) -> u128 {
+    let mut head = [0; HEAD];
+    for (slot, byte) in head.iter_mut().zip(bytes) {
+        *slot = *byte;
+    }
+    u128::from_le_bytes(head)
+}
+
+/// The bits of the first `length` bytes.
+fn mask(length: usize) -> u128 {
+    if length >= HEAD { u128::MAX } else { (1 << (8 * length)) - 1 }
+}
 
 impl Lookup {
     /// The standard names.
@@ -31,29 +90,115 @@ impl Lookup {
     /// The names that `name_of` gives; a field without one is not looked for.
     pub(crate) fn new<'n>(name_of: impl Fn(Field) -> Option<&'n str>) -> Self {
         let names = |node: Node| {
-            let in_order: Vec<(Box<str>, Field)> =
-                node.fields().filter_map(|field| Some((name_of(field)?.into(), field))).collect();
-            let mut by_name: Vec<u8> = (0..=u8::MAX).take(in_order.len()).collect();
-            by_name.sort_by_key(|&position| &in_order[usize::from(position)].0);
-            Names { in_order, by_name }
+            Names::new(node.fields().filter_map(|field| Some(Name::new(field, name_of(field)?))).collect())
         };
         Self { nodes: Node::all().map(names).collect() }
+    }
+
+    /// The names of one object.
+    pub(crate) fn of(&self, node: Node) -> &Names {
+        &self.nodes[node.index()]
     }
 
     /// The field that the member named `typed` (between its quotes, as typed) of `node` is. `hint` is where it is
     /// looked for first, and is moved on: members in the expected order cost one comparison each.
     pub(crate) fn field(&self, node: Node, typed: &str, hint: &mut usize) -> Option<Field> {
-        let names = &self.nodes[node.index()];
-        if let Some((name, field)) = names.in_order.get(*hint)
-            && **name == *typed
+        let names = self.of(node);
+        if let Some(name) = names.in_order.get(*hint)
+            && *name.text == *typed
         {
             *hint += 1;
-            return Some(*field);
+            return Some(name.field);
         }
-        let name: Cow<'_, str> = json::unescape(typed);
-        let found = names.by_name.binary_search_by_key(&&*name, |&at| &*names.in_order[usize::from(at)].0);
-        let position = usize::from(names.by_name[found.ok()?]);
+        let wanted: Cow<'_, str> = json::unescape(typed);
+        let position = names.position(wanted.as_bytes())?;
         *hint = position + 1;
-        Some(names.in_order[position].1)
+        Some(names.in_order[position].field)
     }
+}
+
+impl Name {
+    fn new(field: Field, name: &str) -> Self {
+        let mut key = Vec::new();
+        json::write_string(name, &mut key);
+        key.push(b':');
+        let inside = match (field.child(), field.kind()) {
+            (Some(node), Kind::Object(_)) => Inside::Object(node),
+            (Some(node), Kind::Items(_)) => Inside::Items(node),
+            (_, Kind::Leaf(_)) | (None, _) => Inside::Nothing,
+        };
+        let expected = if key.len() > HEAD { 0 } else { head(&key) };
+        Self {
+            text: name.into(),
+            field,
+            inside,
+            head: head(&key),
+            expected,
+            mask: mask(key.len()),
+            key: key.into(),
+        }
+    }
+
+    /// How long `"name":` is.
+    #[inline]
+    pub(crate) fn length(&self) -> usize {
+        self.key.len()
+    }
+}
+
+impl Names {
+    fn new(in_order: Vec<Name>) -> Self {
+        let mut by_name: Vec<u8> = (0..NONE).take(in_order.len()).collect();
+        by_name.sort_by_key(|&position| &in_order[usize::from(position)].text);
+        let mut names = Self { in_order, by_name, by_hash: [NONE; SLOTS], factor: GOLDEN, apart: false };
+        // Odd numbers, until one tells all names apart. None can if their keys begin alike and are as long.
+        for step in 0..MAX_FACTORS {
+            names.factor = GOLDEN.wrapping_add(step.wrapping_mul(0x5851_f42d_4c95_7f2e));
+            names.fill();
+            if names.apart {
+                break;
+            }
+        }
+        names
+    }
+
+    /// Puts each name into its slot.
+    fn fill(&mut self) {
+        (self.by_hash, self.apart) = ([NONE; SLOTS], true);
+        for (position, name) in (0..).zip(&self.in_order) {
+            let slot = &mut self.by_hash[slot(name.head, name.key.len(), self.factor)];
+            self.apart &= *slot == NONE;
+            *slot = position;
+        }
+    }
+
+    /// The position of the name between its quotes, as typed; one with escapes is not found.
+    fn position(&self, typed: &[u8]) -> Option<usize> {
+        let found =
+            self.by_name.binary_search_by_key(&typed, |&at| self.in_order[usize::from(at)].text.as_bytes());
+        Some(usize::from(self.by_name[found.ok()?]))
+    }
+
+    /// The name at `hint` if the text that `head` opens begins with it. A long name is not expected; it is found.
+    #[inline]
+    pub(crate) fn expected(&self, head: u128, hint: u32) -> Option<&Name> {
+        self.in_order.get(hint as usize).filter(|name| head & name.mask == name.expected)
+    }
+
+    /// The name that goes by `key`, which is as it stands in a text, without escapes, and opens with `head`; and its position.
+    pub(crate) fn find(&self, key: &[u8], head: u128) -> Option<(&Name, u32)> {
+        let position = if self.apart {
+            self.by_hash[slot(head & mask(key.len()), key.len(), self.factor)]
+        } else {
+            u8::try_from(self.position(key.get(1..key.len().checked_sub(2)?)?)?).ok()?
+        };
+        let name = self.in_order.get(usize::from(position))?;
+        (*name.key == *key).then_some((name, u32::from(position)))
+    }
+}
+
+fn slot(head: u128, length: usize, factor: u64) -> usize {
+    #[expect(clippy::cast_possible_truncation, reason = "the two halves are mixed")]
+    let mixed = (head as u64) ^ ((head >> 64) as u64).rotate_left(31) ^ length as u64;
+    (mixed.wrapping_mul(factor) >> (u64::BITS - SLOTS.ilog2())) as usize
 }

@@ -4,18 +4,22 @@
 
 mod plain;
 
+use bytes::Bytes;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::error::{Fault, MAX_DEPTH};
 use crate::field_names::Change;
+use crate::lookup::Lookup;
 use crate::schema::{Field, Node};
+use crate::update;
 use crate::value::Json;
 use crate::{Event, FieldNames, Rule, Update, check};
 
 /// Reading agrees with another JSON reader on what is JSON and on what the fields hold, changes nothing when repeated, and
 /// nothing downstream panics.
 pub fn reading(data: &[u8]) {
+    both_readings(data, Lookup::standard());
     let update = match Update::parse(data.to_vec()) {
         Ok(update) => update,
         Err(error) => return refusal(data, &error.fault),
@@ -31,6 +35,14 @@ pub fn reading(data: &[u8]) {
     if let Ok(event) = Event::read_from(&update) {
         let again = Event::parse(event.to_json());
         assert!(again.is_ok_and(|again| again == event), "a typed event does not survive being written");
+    }
+}
+
+/// What the quick reading takes, the plain one takes alike.
+fn both_readings(data: &[u8], lookup: &Lookup) {
+    let text = Bytes::copy_from_slice(data);
+    if let Some(quick) = update::quick(&text, lookup) {
+        assert_eq!(Ok(quick), update::plain(text, lookup), "the two readings differ");
     }
 }
 
@@ -87,6 +99,7 @@ pub fn renaming(data: &[u8]) {
         }
     }
     let Ok(body) = rendered else { return };
+    names.both_readings(|lookup| both_readings(&body, lookup));
     let leaves_out = rules.iter().any(|rule| matches!(rule.change, Change::Omit));
     let restored = names.restore(body);
     assert!(

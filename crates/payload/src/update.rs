@@ -3,12 +3,15 @@
 //! Nothing is taken apart that does not have to be: number spelling, escapes, order and unknown members stay as they
 //! came, because the bytes stay. Reading drops the white space between tokens and changes nothing else.
 
+mod fast;
+
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::error::{Fault, MAX_DEPTH, ParseError};
+use crate::error::{Fault, MAX_BYTES, MAX_DEPTH, ParseError};
 use crate::json::{self, Cursor};
 use crate::lookup::Lookup;
 use crate::schema::{Field, Kind, Node, TOP_LEVEL};
@@ -19,12 +22,12 @@ use crate::schema::{Field, Kind, Node, TOP_LEVEL};
 #[derive(Clone, Debug)]
 pub struct Update {
     bytes: Bytes,
-    members: std::sync::Arc<[Member]>,
+    members: Arc<Vec<Member>>,
     top: [u32; TOP_LEVEL],
 }
 
 /// A member of one of the schema's objects, in the order of the text. Offsets are into the compact text.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Member {
     pub(crate) what: What,
     /// The object that it stands in.
@@ -47,6 +50,9 @@ pub(crate) enum What {
 
 const ABSENT: u32 = u32::MAX;
 
+/// How many members an update has that tells of one address.
+const MEMBERS: usize = 112;
+
 impl Update {
     /// Reads an update under the standard names.
     ///
@@ -61,7 +67,7 @@ impl Update {
                 top[field.index()] = position;
             }
         }
-        Ok(Self { bytes, members: members.into(), top })
+        Ok(Self { bytes, members: Arc::new(members), top })
     }
 
     /// The update as JSON text without white space between tokens.
@@ -134,6 +140,11 @@ impl std::str::FromStr for Update {
 }
 
 impl Member {
+    /// One whose value begins at `value_start`, and whose end is not known yet.
+    const fn opening(what: What, node: Node, key_start: u32, value_start: u32) -> Self {
+        Self { what, node, key_start, value_start, value_end: value_start }
+    }
+
     fn range(from: u32, to: u32) -> Range<usize> {
         from as usize..to as usize
     }
@@ -165,9 +176,35 @@ pub(crate) fn quoted(value: &str) -> Option<Cow<'_, str>> {
     Some(json::unescape(value.strip_prefix('"')?.strip_suffix('"')?))
 }
 
-/// Reads `text` under the names of `lookup`: the compact text and the members of the schema's objects.
-pub(crate) fn scan(text: Bytes, lookup: &Lookup) -> Result<(Bytes, Vec<Member>), ParseError> {
-    let mut scan = Scan { cursor: Cursor::new(&text)?, lookup, members: Vec::with_capacity(112) };
+/// What a reading gives: the text without white space between tokens, and the members of the schema's objects.
+pub(crate) type Read = (Bytes, Vec<Member>);
+
+/// Reads `text` under the names of `lookup`.
+pub(crate) fn scan(text: Bytes, lookup: &Lookup) -> Result<Read, ParseError> {
+    match quick(&text, lookup) {
+        Some(read) => Ok(read),
+        None => plain(text, lookup),
+    }
+}
+
+/// The reading of most texts, in a fraction of the time. What it gives is what the plain one gives; on all else it gives up.
+pub(crate) fn quick(text: &Bytes, lookup: &Lookup) -> Option<Read> {
+    if text.len() > MAX_BYTES {
+        return None;
+    }
+    let mut members = Vec::with_capacity(MEMBERS);
+    if fast::compact(text, lookup, &mut members).is_some() {
+        return Some((text.clone(), members));
+    }
+    let mut compact = Vec::new();
+    members.clear();
+    fast::spaced(text, lookup, &mut members, &mut compact)?;
+    Some((compact.into(), members))
+}
+
+/// The reading of any text, with all that is to be said of it.
+pub(crate) fn plain(text: Bytes, lookup: &Lookup) -> Result<Read, ParseError> {
+    let mut scan = Scan { cursor: Cursor::new(&text)?, lookup, members: Vec::with_capacity(MEMBERS) };
     if scan.cursor.peek() != Some(b'{') {
         scan.cursor.skip(0)?;
         scan.cursor.end()?;
@@ -216,7 +253,7 @@ impl Scan<'_> {
         let next = self.cursor.peek();
         let position = self.members.len();
         let value_start = self.cursor.offset();
-        self.members.push(Member { what, node, key_start, value_start, value_end: value_start });
+        self.members.push(Member::opening(what, node, key_start, value_start));
         let inner = match what {
             What::Field(field) => field.child().map(|child| (child, field.kind())),
             What::Unknown | What::Item => None,
@@ -235,9 +272,7 @@ impl Scan<'_> {
         while more {
             let next = self.cursor.peek();
             let (position, start) = (self.members.len(), self.cursor.offset());
-            let item =
-                Member { what: What::Item, node, key_start: start, value_start: start, value_end: start };
-            self.members.push(item);
+            self.members.push(Member::opening(What::Item, node, start, start));
             if next == Some(b'{') {
                 self.object(node, depth + 1)?;
             } else {

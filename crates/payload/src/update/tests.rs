@@ -91,7 +91,73 @@ fn the_largest_update_is_read_and_one_byte_more_is_not() {
     assert_eq!(Update::parse(sized(crate::MAX_BYTES + 1)).unwrap_err().fault, Fault::TooLarge);
 }
 
+/// The text with other white space between its tokens.
+fn spaced(text: &str, space: &str) -> String {
+    let (mut out, mut quoted, mut escaped) = (String::new(), false, false);
+    for character in squeezed(text).chars() {
+        let token = !quoted && "{}[]:,".contains(character);
+        out.push_str(if token && character != ':' { space } else { "" });
+        out.push(character);
+        out.push_str(if token { space } else { "" });
+        quoted ^= character == '"' && !escaped;
+        escaped = quoted && character == '\\' && !escaped;
+    }
+    out
+}
+
+#[test]
+fn what_most_senders_write_is_read_the_quick_way() {
+    let value: serde_json::Value = serde_json::from_str(SAMPLE).unwrap();
+    let backwards: Vec<_> = value.as_object().unwrap().iter().rev().collect();
+    let backwards: Vec<_> = backwards.iter().map(|(name, value)| format!("{name:?}:{value}")).collect();
+    let unknown = SAMPLE.replacen('{', "{\"é\":[{\"a\":-1.5e+3,\"b\":\"\\u00e9\\\"\"}],\"x\":{},", 1);
+    for text in [
+        SAMPLE.to_owned(),
+        squeezed(SAMPLE),
+        spaced(SAMPLE, " "),
+        spaced(SAMPLE, "\r\n\t\t"),
+        serde_json::to_string_pretty(&value).unwrap(),
+        format!("{{{}}}", backwards.join(",")),
+        spaced(&format!("{{{}}}", backwards.join(",")), "                  "),
+        unknown,
+        "{}".to_owned(),
+    ] {
+        assert!(quick(&Bytes::from(text.clone()), Lookup::standard()).is_some(), "{text}");
+    }
+    let long = FieldNames::compile(&[
+        Rule::rename("start", "a_name_that_is_rather_long_1"),
+        Rule::rename("end", "a_name_that_is_rather_long_2"),
+        Rule::rename("id", "\u{e9}"),
+    ]);
+    let long = long.unwrap();
+    let body = long.render(&Update::parse(SAMPLE).unwrap()).unwrap();
+    assert_eq!(long.restore(body.clone()).unwrap().as_bytes(), squeezed(SAMPLE).as_bytes());
+    long.both_readings(|lookup| {
+        let (_, members) = quick(&body, lookup).unwrap();
+        assert!(members.iter().all(|member| member.what != What::Unknown), "each name is found");
+    });
+}
+
 proptest! {
+    #[test]
+    fn what_is_read_the_quick_way_is_read_alike_the_plain_way(
+        text in whole_update_text(), space in "[ \n]{0,20}", at: proptest::sample::Index, other in "[\\]\\[{}\",:0-9a-z\\\\ \n\t.-]{0,2}"
+    ) {
+        let mut text = spaced(&text, &space);
+        let alike = |text: &str| {
+            let text = Bytes::from(text.to_owned());
+            quick(&text, Lookup::standard()).is_none_or(|quick| plain(text, Lookup::standard()) == Ok(quick))
+        };
+        prop_assert!(alike(&text), "{}", text);
+        // And with something in it that most often makes it none.
+        let mut place = at.index(text.len());
+        while !text.is_char_boundary(place) {
+            place -= 1;
+        }
+        text.insert_str(place, &other);
+        prop_assert!(alike(&text), "{}", text);
+    }
+
     #[test]
     fn nothing_but_white_space_is_changed(text in update_text()) {
         let update = Update::parse(text.clone()).unwrap();

@@ -1,0 +1,367 @@
+//! Reads an update that is as most are: without white space, or with white space between tokens only, and without escapes
+//! in names.
+//!
+//! It gives up on everything else, and on every fault, without saying why: then the plain reading decides, which knows all forms
+//! and tells each fault with its place. So nothing but time hangs on what is taken here, as long as what is taken is what the
+//! plain reading takes; the two are played against each other.
+//!
+//! Every step takes the place where it begins and gives the one behind it, so that the place stays in a register.
+
+mod gaps;
+
+use super::{Member, What};
+use crate::error::MAX_DEPTH;
+use crate::lookup::{HEAD, Inside, Lookup, Name, Names, head};
+use crate::schema::Node;
+use crate::words::{self, WORD};
+use gaps::Gaps;
+
+/// Reads a text without white space between tokens; the members of the schema's objects are added to `members`.
+pub(super) fn compact(text: &[u8], lookup: &Lookup, members: &mut Vec<Member>) -> Option<()> {
+    let mut scan = Scan::<false> { text, seen: 0, lookup, members, gaps: Gaps::default() };
+    scan.all(0)
+}
+
+/// Reads a text with white space between tokens, and puts the same without it in `out`, into which the members' places are.
+pub(super) fn spaced(
+    text: &[u8],
+    lookup: &Lookup,
+    members: &mut Vec<Member>,
+    out: &mut Vec<u8>,
+) -> Option<()> {
+    // So that below a space there is nothing but white space.
+    let odd = |byte: &u8| *byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r');
+    // To the end in any case, which goes by many bytes at once.
+    if text.iter().fold(false, |found, byte| found | odd(byte)) {
+        return None;
+    }
+    let mut scan = Scan::<true> { text, seen: 0, lookup, members, gaps: Gaps::of(text, out) };
+    let begin = scan.gap(0);
+    scan.all(begin)?;
+    let length = scan.gaps.end(text);
+    out.truncate(length);
+    Some(())
+}
+
+/// A reading under way; `SPACED` if there may be white space between tokens.
+struct Scan<'a, const SPACED: bool> {
+    text: &'a [u8],
+    /// The bits of all words of strings.
+    seen: u64,
+    lookup: &'a Lookup,
+    members: &'a mut Vec<Member>,
+    gaps: Gaps<'a>,
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a text of at most MAX_BYTES has 32-bit offsets")]
+const fn offset(at: usize) -> u32 {
+    at as u32
+}
+
+/// What follows an item.
+enum More {
+    /// Another, here.
+    Item(usize),
+    /// Nothing; this is behind the end.
+    End(usize),
+}
+
+impl<const SPACED: bool> Scan<'_, SPACED> {
+    fn all(&mut self, begin: usize) -> Option<()> {
+        if self.byte(begin)? != b'{' {
+            return None;
+        }
+        let end = self.object(begin, Node::ROOT, 0)?;
+        let end = self.gap(end);
+        // What is between quotes is the only place where there can be anything beyond ASCII.
+        let valid = words::beyond_ascii(self.seen) == 0 || std::str::from_utf8(self.text).is_ok();
+        (end == self.text.len() && valid).then_some(())
+    }
+
+    /// Where `at` lies in the text without white space.
+    #[inline(always)]
+    fn offset(&self, at: usize) -> u32 {
+        offset(if SPACED { self.gaps.place(at) } else { at })
+    }
+
+    /// Steps over white space, if there is any.
+    #[inline(always)]
+    fn gap(&mut self, at: usize) -> usize {
+        match self.text.get(at) {
+            Some(byte) if SPACED && *byte <= b' ' => self.drop_gap(at),
+            _ => at,
+        }
+    }
+
+    fn drop_gap(&mut self, at: usize) -> usize {
+        let end = self.visible(at + 1);
+        self.gaps.drop(self.text, at..end);
+        end
+    }
+
+    /// The first visible character from here on, or the end.
+    #[inline(always)]
+    fn visible(&self, mut at: usize) -> usize {
+        while let Some(word) = words::word(self.text, at) {
+            let visible = words::visible(word);
+            at += words::first(visible);
+            if visible != 0 {
+                return at;
+            }
+        }
+        let rest = self.text.get(at..).unwrap_or_default();
+        at + rest.iter().take_while(|byte| **byte <= b' ').count()
+    }
+
+    /// Behind an item: where the next one begins, or the end behind `close`.
+    #[inline(always)]
+    fn more(&mut self, at: usize, close: u8) -> Option<More> {
+        let at = self.gap(at);
+        match self.byte(at)? {
+            b',' => Some(More::Item(self.gap(at + 1))),
+            byte if byte == close => Some(More::End(at + 1)),
+            _ => None,
+        }
+    }
+
+    #[inline]
+    fn byte(&self, at: usize) -> Option<u8> {
+        self.text.get(at).copied()
+    }
+
+    fn head(&self, at: usize) -> u128 {
+        let rest = self.text.get(at..).unwrap_or_default();
+        rest.first_chunk::<HEAD>().map_or_else(|| head(rest), |bytes| u128::from_le_bytes(*bytes))
+    }
+
+    fn object(&mut self, open: usize, node: Node, depth: usize) -> Option<usize> {
+        let names = self.lookup.of(node);
+        let (mut found, mut hint) = (0_u64, 0);
+        let mut at = self.gap(open + 1);
+        if self.byte(at)? == b'}' {
+            return Some(at + 1);
+        }
+        loop {
+            let start = self.offset(at);
+            let name;
+            (at, name) = self.name(at, names, &mut hint)?;
+            let (what, inside) = match name {
+                Some(name) => {
+                    // The hint is one behind the name's position.
+                    let bit = 1_u64.wrapping_shl(hint) >> 1;
+                    if found & bit != 0 {
+                        return None;
+                    }
+                    found |= bit;
+                    (What::Field(name.field), name.inside)
+                }
+                None => (What::Unknown, Inside::Nothing),
+            };
+            let member = Member::opening(what, node, start, self.offset(at));
+            if inside == Inside::Nothing {
+                at = self.value(at, depth + 1)?;
+                self.members.push(Member { value_end: self.offset(at), ..member });
+            } else {
+                at = self.container(at, member, inside, depth + 1)?;
+            }
+            match self.more(at, b'}')? {
+                More::Item(next) => at = next,
+                More::End(end) => return Some(end),
+            }
+        }
+    }
+
+    /// Steps over a name and its colon; gives it if it is known.
+    #[inline(always)]
+    fn name<'n>(&mut self, at: usize, names: &'n Names, hint: &mut u32) -> Option<(usize, Option<&'n Name>)> {
+        let head = self.head(at);
+        if let Some(name) = names.expected(head, *hint) {
+            *hint += 1;
+            return Some((self.gap(at + name.length()), Some(name)));
+        }
+        let (colon, end) = self.key(at)?;
+        // With its colon, as it is looked for; most often that stands there.
+        let found = if self.byte(colon)? == b':' {
+            names.find(&self.text[at..=colon], head)
+        } else {
+            let key = [&self.text[at..colon], b":"].concat();
+            names.find(&key, self::head(&key))
+        };
+        if let Some((_, position)) = found {
+            *hint = position + 1;
+        }
+        Some((end, found.map(|(name, _)| name)))
+    }
+
+    /// Steps over a name that is not the expected one, and its colon; gives the place behind the name and that of the value.
+    fn key(&mut self, at: usize) -> Option<(usize, usize)> {
+        if self.byte(at)? != b'"' {
+            return None;
+        }
+        let end = self.string(at)?;
+        if self.text[at..end].contains(&b'\\') {
+            return None;
+        }
+        let colon = self.gap(end);
+        (self.byte(colon)? == b':').then(|| (end, self.gap(colon + 1)))
+    }
+
+    /// A value that has members of its own, which follow it.
+    fn container(&mut self, at: usize, member: Member, inside: Inside, depth: usize) -> Option<usize> {
+        let position = self.members.len();
+        self.members.push(member);
+        let end = match (inside, self.byte(at)?) {
+            (Inside::Object(node), b'{') => self.object(at, node, depth)?,
+            (Inside::Items(node), b'[') => self.items(at, node, depth)?,
+            _ => self.value(at, depth)?,
+        };
+        self.members[position].value_end = self.offset(end);
+        Some(end)
+    }
+
+    fn items(&mut self, open: usize, node: Node, depth: usize) -> Option<usize> {
+        let mut at = self.gap(open + 1);
+        if self.byte(at)? == b']' {
+            return Some(at + 1);
+        }
+        loop {
+            let start = self.offset(at);
+            let item = Member::opening(What::Item, node, start, start);
+            at = self.container(at, item, Inside::Object(node), depth + 1)?;
+            match self.more(at, b']')? {
+                More::Item(next) => at = next,
+                More::End(end) => return Some(end),
+            }
+        }
+    }
+
+    /// Steps over any value.
+    #[inline(always)]
+    fn value(&mut self, at: usize, depth: usize) -> Option<usize> {
+        match self.byte(at)? {
+            b'"' => self.string(at),
+            b'0'..=b'9' => self.number(at),
+            b't' => self.literal(at, *b"true"),
+            b'f' => self.literal(at, *b"false"),
+            b'n' => self.literal(at, *b"null"),
+            b'-' => self.number(at + 1),
+            first => self.nested(at, first, depth),
+        }
+    }
+
+    /// Steps over an array or an object in which nothing is looked for.
+    fn nested(&mut self, open: usize, first: u8, depth: usize) -> Option<usize> {
+        let (close, keys) = match first {
+            b'[' => (b']', false),
+            b'{' => (b'}', true),
+            _ => return None,
+        };
+        if depth >= MAX_DEPTH {
+            return None;
+        }
+        let mut at = self.gap(open + 1);
+        if self.byte(at)? == close {
+            return Some(at + 1);
+        }
+        loop {
+            if keys {
+                (_, at) = self.key(at)?;
+            }
+            at = self.value(at, depth + 1)?;
+            match self.more(at, close)? {
+                More::Item(next) => at = next,
+                More::End(end) => return Some(end),
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn literal<const LENGTH: usize>(&self, at: usize, literal: [u8; LENGTH]) -> Option<usize> {
+        let same = *self.text.get(at..)?.first_chunk()? == literal;
+        same.then_some(at + LENGTH)
+    }
+
+    /// Steps over a string, from its first quote.
+    #[inline(always)]
+    fn string(&mut self, open: usize) -> Option<usize> {
+        let mut at = open + 1;
+        while let Some(word) = words::word(self.text, at) {
+            self.seen |= word;
+            let ends = words::ends_of_plain(word);
+            if ends == 0 {
+                at += WORD;
+                continue;
+            }
+            at += words::first(ends);
+            if self.byte(at)? == b'"' {
+                return Some(at + 1);
+            }
+            return self.odd_string(at);
+        }
+        self.odd_string(at)
+    }
+
+    /// Steps over the rest of a string that has an escape, or ends with the text.
+    #[cold]
+    fn odd_string(&mut self, mut at: usize) -> Option<usize> {
+        loop {
+            match self.byte(at)? {
+                b'"' => return Some(at + 1),
+                b'\\' => at += self.escape(at + 1)?,
+                0..b' ' => return None,
+                plain => {
+                    self.seen |= u64::from(plain);
+                    at += 1;
+                }
+            }
+        }
+    }
+
+    /// How long the escape is whose backslash stands before `at`.
+    fn escape(&self, at: usize) -> Option<usize> {
+        match self.byte(at)? {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(2),
+            b'u' => self.text.get(at + 1..at + 5)?.iter().all(u8::is_ascii_hexdigit).then_some(6),
+            _ => None,
+        }
+    }
+
+    /// Steps over a number, from its first digit.
+    #[inline(always)]
+    fn number(&self, at: usize) -> Option<usize> {
+        let end = self.digits(at)?;
+        if end > at + 1 && self.byte(at)? == b'0' {
+            return None;
+        }
+        match self.byte(end)? {
+            b'.' | b'e' | b'E' => self.fraction(end),
+            _ => Some(end),
+        }
+    }
+
+    fn fraction(&self, mut at: usize) -> Option<usize> {
+        if self.byte(at)? == b'.' {
+            at = self.digits(at + 1)?;
+        }
+        if matches!(self.byte(at)?, b'e' | b'E') {
+            let sign = matches!(self.byte(at + 1)?, b'+' | b'-');
+            at = self.digits(at + 1 + usize::from(sign))?;
+        }
+        Some(at)
+    }
+
+    /// Steps over one digit or more.
+    #[inline(always)]
+    fn digits(&self, start: usize) -> Option<usize> {
+        let mut at = start;
+        while let Some(word) = words::word(self.text, at) {
+            let ends = words::non_digits(word);
+            at += words::first(ends);
+            if ends != 0 {
+                return (at > start).then_some(at);
+            }
+        }
+        at += self.text.get(at..)?.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        (at > start).then_some(at)
+    }
+}
