@@ -67,7 +67,9 @@ pub async fn serve(listener: TcpListener, portal: Arc<Portal>, stop: impl Future
         let place = Arc::new(places.take());
         let _ = stream.set_nodelay(true);
         let mut server = http1::Builder::new();
-        server.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD);
+        server.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+        // The buffer's bound holds while a head is not whole, the head's also when more was read than the buffer should take.
+        server.max_buf_size(MAX_HEAD).max_header_size(MAX_HEAD);
         // Who has said all that they have to say may close their half, and still gets the answer.
         server.half_close(true);
         let routes = TowerToHyperService::new(routes.clone());
@@ -127,3 +129,6 @@ async fn pause() {
 async fn sleep(time: Duration) {
     tokio::time::sleep(time).await;
 }
+
+#[cfg(test)]
+mod tests;
