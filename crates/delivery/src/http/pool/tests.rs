@@ -6,6 +6,16 @@ use super::*;
 use crate::target::Target;
 use crate::tasks::spawn;
 
+/// A connection of HTTP/2, and its other end.
+async fn shared() -> (Live, DuplexStream) {
+    let (near, far) = tokio::io::duplex(1024);
+    let executor = hyper_util::rt::TokioExecutor::new();
+    let (sender, connection) = http2::handshake(executor, TokioIo::new(near)).await.unwrap();
+    let (mut live, _) = live(0).await;
+    live.driver = Arc::new(spawn(async { drop(connection.await) }));
+    (Live { sender: Sender::Http2(sender), ..live }, far)
+}
+
 /// A connection without a socket, known by its number, and its other end.
 async fn live(number: u16) -> (Live, DuplexStream) {
     let (near, far) = tokio::io::duplex(64);
@@ -70,4 +80,22 @@ async fn over_all_targets_so_many_connections_are_kept_and_those_of_the_stillest
     ends.extend(keep(&pool, &late, all + 1..all + 2).await);
     assert_eq!(idle_of(&pool, &targets[0]), 0, "its connections have been idle for longest");
     assert_eq!((count() + 1, kept(&pool, &late)), (MAX_IDLE - MAX_IDLE_PER_TARGET + 1, vec![all + 1]));
+}
+
+#[tokio::test]
+async fn for_one_that_is_kept_already_nobody_goes() {
+    let (pool, stillest) = (Pool::default(), target("http://127.0.0.1:9/"));
+    let mut ends = keep(&pool, &stillest, 1..2).await;
+    let ((live, end), of) = (shared().await, target("https://127.0.0.1:9/"));
+    let again = live.share().unwrap();
+    pool.put(of.id(), live, Timestamp::from_micros(2));
+    ends.push(end);
+    for number in 2..u16::try_from(MAX_IDLE).unwrap() {
+        ends.extend(keep(&pool, &target("http://127.0.0.1:9/"), number..number + 1).await);
+    }
+    pool.put(of.id(), again, Timestamp::from_micros(u64::MAX));
+    assert_eq!((idle_of(&pool, &stillest), idle_of(&pool, &of)), (1, 1));
+    let late = target("http://127.0.0.1:9/");
+    ends.extend(keep(&pool, &late, 0..1).await);
+    assert_eq!((idle_of(&pool, &stillest), idle_of(&pool, &of), idle_of(&pool, &late)), (0, 1, 1));
 }
