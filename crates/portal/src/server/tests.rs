@@ -28,6 +28,10 @@ struct Server {
 
 impl Server {
     async fn start() -> Self {
+        Self::up_to(MAX_CONNECTIONS).await
+    }
+
+    async fn up_to(connections: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (clock, watch) = (Clock::start(), Watch::new());
@@ -39,7 +43,7 @@ impl Server {
         let portal = Portal::new(sender, book, watch, Path::new("nowhere"), access, clock);
         portal.set_up(Settings::default()).await.unwrap();
         let mut serving = JoinSet::new();
-        serving.spawn(serve(listener, Arc::new(portal), std::future::pending()));
+        serving.spawn(serve_up_to(connections, listener, Arc::new(portal), std::future::pending()));
         Self { address, _serving: serving }
     }
 
@@ -71,6 +75,14 @@ async fn status(stream: &mut TcpStream) -> u16 {
     String::from_utf8(head).unwrap()[9..12].parse().unwrap()
 }
 
+/// Reads all of an answer of `/healthz`.
+async fn healthy(stream: &mut TcpStream) {
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"alive\n") {
+        assert!(stream.read_buf(&mut answer).await.unwrap() > 0, "it is answered");
+    }
+}
+
 fn head(target: &str, kind: &str, length: usize, more: &str) -> String {
     format!(
         "POST {target} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n{more}\r\n"
@@ -100,6 +112,28 @@ async fn the_head_of_a_request_ends_at_its_bound() {
         let head = format!("{begin}{}{end}", "x".repeat(bytes - begin.len() - end.len()));
         assert_eq!(server.status(head.as_bytes()).await, answered, "{bytes}");
     }
+}
+
+#[tokio::test]
+async fn for_one_connection_too_many_the_one_that_was_still_for_longest_goes() {
+    const MANY: usize = 3;
+    let server = Server::up_to(MANY).await;
+    let (begin, end) = (&b"GET /healthz HTTP/1.1\r\nhost: local"[..], &b"host\r\n\r\n"[..]);
+    let whole = [begin, end].concat();
+    let (mut first, mut second) = (server.send(begin).await, server.send(begin).await);
+    // Once the last was answered all were accepted, and nobody had to go for it.
+    let mut last = server.send(&whole).await;
+    healthy(&mut last).await;
+    first.write_all(end).await.unwrap();
+    healthy(&mut first).await;
+    let mut more = server.send(&whole).await;
+    healthy(&mut more).await;
+    // What was closed at the other end may take this, or not.
+    let _ = second.write_all(end).await;
+    assert_eq!(status(&mut second).await, 0, "it made room");
+    // Others had been still for longer.
+    first.write_all(&whole).await.unwrap();
+    healthy(&mut first).await;
 }
 
 #[tokio::test]
@@ -201,10 +235,7 @@ async fn the_head_of_a_request_has_its_time() {
     settle().await;
     tokio::time::advance(HEAD_TIMEOUT - STEP).await;
     standing(stream.write_all(end)).await.unwrap();
-    let mut answer = Vec::new();
-    while !answer.ends_with(b"alive\n") {
-        assert!(standing(stream.read_buf(&mut answer)).await.unwrap() > 0);
-    }
+    standing(healthy(&mut stream)).await;
     // Where another request could come, and where half of one has.
     let mut other = standing(server.send(begin)).await;
     settle().await;
