@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use delivery::outcome::Outcome;
+use delivery::http::MAX_HEADERS;
+use delivery::outcome::{Outcome, Phase};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -116,5 +117,25 @@ async fn misused_http2_ends_the_attempt_within_its_time() {
         // What was answered and then went wrong may count as an answer too, with its body cut.
         let cut = matches!(&met, Outcome::Answered(answer) if answer.status.as_u16() == 200);
         assert!(ended || (cut && what.starts_with("more than")), "{what}: {met:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_over_http2_has_no_more_lines_than_another() {
+    let certificate = Certificate::signed(&["127.0.0.1"]);
+    // A field that is written out, its name too (RFC 7541, section 6.2.2).
+    let line = [0, 1, b'x', 1, b'y'];
+    for (lines, is_answer) in [(MAX_HEADERS, true), (MAX_HEADERS + 1, false)] {
+        let head = [STATUS_200, &line.repeat(lines)].concat();
+        let head = frame(HEADERS, END_HEADERS | END_STREAM, 1, &head);
+        let (address, _serving) = peer(&certificate, head, Vec::new()).await;
+        let ca = certificate.ca.as_bytes().to_vec();
+        let url = format!("https://{address}/");
+        let met = outcome(&url, move |draft| (draft.http2, draft.roots) = (true, Some(ca))).await;
+        match met {
+            Outcome::Answered(_) => assert!(is_answer, "{lines} lines"),
+            Outcome::Broken { phase: Phase::ResponseHead, reason } => assert!(!is_answer, "{reason}"),
+            other => panic!("{lines} lines: {other}"),
+        }
     }
 }

@@ -105,6 +105,11 @@ impl Client {
             Unanswered::Broken(reason) => Outcome::Broken { phase: Phase::ResponseHead, reason },
         })?;
         trace.timings.first_byte = Some(self.since(trace));
+        // Over HTTP/1 nothing comes here that has more; HTTP/2 is bounded in bytes only.
+        if response.headers().len() > MAX_HEADERS {
+            let reason = format!("the answer has more than {MAX_HEADERS} header lines");
+            return Err(Outcome::Broken { phase: Phase::ResponseHead, reason });
+        }
         self.finish(target, live, response, trace).await
     }
 
@@ -160,3 +165,6 @@ impl Client {
         Ok(answer)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -377,6 +377,18 @@ mod tests {
     }
 
     #[test]
+    fn a_wait_that_is_asked_for_is_honoured_up_to_the_cap() {
+        assert_eq!(DEFAULT_RETRY_AFTER_CAP, Duration::from_secs(3600));
+        for (asked, waits) in [(3599, 3599), (3600, 3600), (3601, 3600)] {
+            let date = UNIX_EPOCH + Duration::from_secs(1000 + asked);
+            for asked in [RetryAfter::Seconds(asked), RetryAfter::Date(date)] {
+                let judged = judge(&answered(429, Some(asked)), &RetryPolicy::standard(), &tried(1));
+                assert_eq!(judged.lane, LaneEffect::SlowUntil(after(waits)), "{asked:?}");
+            }
+        }
+    }
+
+    #[test]
     fn a_single_attempt_is_the_last() {
         let judged = judge(&answered(500, None), &RetryPolicy::once(), &tried(1));
         assert_eq!(judged.disposition, Disposition::Dead(Reason::GaveUp));

@@ -280,3 +280,31 @@ impl Schedule {
         self.timers.first().map(|(at, _)| *at)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_micros(1_000_000_000);
+
+    /// How many of three lanes start, each of which has a body of 100 bytes.
+    fn started(limit: u64) -> usize {
+        let mut schedule = Schedule::new(NonZeroUsize::MAX, limit);
+        for lane in (1..=3).map(LaneId) {
+            let (name, state) = (format!("{lane:?}"), LaneState::default());
+            let record = LaneRecord { id: lane, name, state, backlog: 1, oldest: Some(NOW) };
+            schedule.set_lane(&record, LaneSettings::default(), NOW);
+            let claimed = Claimed { id: DeliveryId(1), attempts: 0, accepted: NOW, bytes: 100 };
+            schedule.took(lane, &[claimed], None, Some(NOW), 0);
+        }
+        let actions = schedule.step(NOW);
+        actions.iter().filter(|action| matches!(action, Action::Start(..))).count()
+    }
+
+    #[test]
+    fn over_all_lanes_the_body_that_passes_the_bound_is_the_last_that_goes() {
+        for (limit, many) in [(1, 1), (100, 1), (101, 2), (200, 2), (201, 3)] {
+            assert_eq!(started(limit), many, "{limit}");
+        }
+    }
+}

@@ -12,6 +12,9 @@ use crate::access::{Caller, Refused};
 /// How long the body of a form, or of whatever configures something, may be, in bytes.
 pub(crate) const MAX_FORM: usize = 1024 * 1024;
 
+/// How long the form of somebody who is not let in yet may be, in bytes.
+pub(crate) const MAX_LOGIN: usize = 8 * 1024;
+
 /// How long the body of a form may take to arrive.
 pub(crate) const FORM_TIMEOUT: Duration = Duration::from_secs(30);
 

@@ -55,7 +55,7 @@ use crate::arrival::{self, MAX_FORM};
 use crate::portal::Portal;
 
 /// How many fields a posted form may have.
-const MAX_FIELDS: usize = 4_096;
+pub(crate) const MAX_FIELDS: usize = 4_096;
 
 /// What every answer carries: nothing is loaded but from here, nothing is framed, nothing is kept. A form's origin is
 /// sent to this server (a policy of `no-referrer` would make it `null`).

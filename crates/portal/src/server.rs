@@ -43,11 +43,21 @@ const FINISH: Duration = Duration::from_secs(5);
 
 /// Answers until `stop`, then lets the requests under way end.
 pub async fn serve(listener: TcpListener, portal: Arc<Portal>, stop: impl Future<Output = ()>) {
+    serve_up_to(MAX_CONNECTIONS, listener, portal, stop).await;
+}
+
+/// The same with so many connections at once.
+async fn serve_up_to(
+    connections: usize,
+    listener: TcpListener,
+    portal: Arc<Portal>,
+    stop: impl Future<Output = ()>,
+) {
     let routes = pages::before(api::routes(Arc::clone(&portal)), Arc::clone(&portal));
     let looking = look(&portal);
     tokio::pin!(looking);
-    let (slots, places) = (Arc::new(Semaphore::new(MAX_CONNECTIONS)), Places::default());
-    let (graceful, mut connections) = (GracefulShutdown::new(), JoinSet::new());
+    let (slots, places) = (Arc::new(Semaphore::new(connections)), Places::default());
+    let (graceful, mut open) = (GracefulShutdown::new(), JoinSet::new());
     tokio::pin!(stop);
     loop {
         let accepted = async {
@@ -67,7 +77,9 @@ pub async fn serve(listener: TcpListener, portal: Arc<Portal>, stop: impl Future
         let place = Arc::new(places.take());
         let _ = stream.set_nodelay(true);
         let mut server = http1::Builder::new();
-        server.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD);
+        server.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+        // The buffer's bound holds while a head is not whole, the head's also when more was read than the buffer should take.
+        server.max_buf_size(MAX_HEAD).max_header_size(MAX_HEAD);
         // Who has said all that they have to say may close their half, and still gets the answer.
         server.half_close(true);
         let routes = TowerToHyperService::new(routes.clone());
@@ -82,7 +94,7 @@ pub async fn serve(listener: TcpListener, portal: Arc<Portal>, stop: impl Future
             }
         });
         let connection = graceful.watch(server.serve_connection(TokioIo::new(stream), service));
-        connections.spawn(async move {
+        open.spawn(async move {
             tokio::select! {
                 // What breaks below a request ends the connection; there is nobody left to tell.
                 _ = connection => {}
@@ -90,7 +102,7 @@ pub async fn serve(listener: TcpListener, portal: Arc<Portal>, stop: impl Future
             }
             drop(slot);
         });
-        while connections.try_join_next().is_some() {}
+        while open.try_join_next().is_some() {}
     }
     drop(listener);
     let _ = tokio::time::timeout(FINISH, graceful.shutdown()).await;
@@ -127,3 +139,6 @@ async fn pause() {
 async fn sleep(time: Duration) {
     tokio::time::sleep(time).await;
 }
+
+#[cfg(test)]
+mod tests;

@@ -398,3 +398,6 @@ impl Captures {
         Missed::TooFew { wanted, received: self.counts().received, waited }
     }
 }
+
+#[cfg(test)]
+mod tests;

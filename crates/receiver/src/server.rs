@@ -72,15 +72,22 @@ impl Default for Limits {
 /// Accepts connections until it is told to close, and then waits for what is under way; or until it is dropped.
 pub(crate) async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, desk: Arc<Desk>) {
     let mut tasks = Tasks::default();
-    accept(listener, tls, &desk, &mut tasks).await;
+    accept(listener, tls, &desk, &mut tasks, MAX_CONNECTIONS).await;
     tasks.ended().await;
     desk.closed();
 }
 
-/// Accepts connections until it is told to close; then nobody listens there any more.
-async fn accept(mut listener: TcpListener, tls: Option<TlsAcceptor>, desk: &Arc<Desk>, tasks: &mut Tasks) {
+/// Accepts connections until it is told to close; then nobody listens there any more. So many are open at once.
+async fn accept(
+    mut listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    desk: &Arc<Desk>,
+    tasks: &mut Tasks,
+    connections: usize,
+) {
     let Ok(address) = listener.local_addr() else { return };
-    let (slots, idle) = (Arc::new(Semaphore::new(MAX_CONNECTIONS)), Arc::new(Idle::default()));
+    let (slots, idle) = (Arc::new(Semaphore::new(connections)), Arc::new(Idle::default()));
+    let mut waiting = None;
     loop {
         if desk.refusing().is_some() {
             drop(listener);
@@ -89,17 +96,21 @@ async fn accept(mut listener: TcpListener, tls: Option<TlsAcceptor>, desk: &Arc<
                 () = desk.closing() => return,
             };
         }
-        let accepted = async {
-            let slot = slot(&slots, &idle).await;
-            (slot, listener.accept().await)
+        // Accepted first and placed then: as long as there is not one more, nobody has to go.
+        let placed = async {
+            if waiting.is_none() {
+                waiting = Some(listener.accept().await?);
+            }
+            io::Result::Ok(slot(&slots, &idle).await)
         };
-        let (slot, accepted) = tokio::select! {
-            accepted = accepted => accepted,
+        let placed = tokio::select! {
+            placed = placed => placed,
             () = desk.faults_changed() => continue,
             () = desk.closing() => return,
         };
-        match accepted {
-            Ok((stream, peer)) => {
+        match placed {
+            Ok(slot) => {
+                let Some((stream, peer)) = waiting.take() else { continue };
                 let connection = connection::Opened { stream, peer, slot, idle: Arc::clone(&idle) };
                 tasks.run(connection.run(tls.clone(), Arc::clone(desk)));
             }
@@ -148,3 +159,6 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,14 +20,11 @@ use crate::form::Form;
 use crate::integration::Guarding;
 use crate::policy::Policy;
 use crate::seal::{SealError, SealingKey};
-use crate::settings::{MAX_INTEGRATIONS, Settings};
+use crate::settings::{MAX_INTEGRATIONS, MAX_POLICIES, Settings};
 
 pub use export::export;
 pub use records::{AUDIT, Audit};
 pub use view::{Listed, Origin, View};
-
-/// The most policies that are kept.
-pub const MAX_POLICIES: usize = 1_000;
 
 /// How many entries the audit log keeps; the oldest go first.
 pub const MAX_AUDIT: usize = 10_000;
@@ -214,7 +211,7 @@ impl Book {
     pub async fn add_policy(&self, policy: Policy, who: &str) -> Result<String, Refused> {
         let id = records::new_id();
         let mut state = self.state.lock().await;
-        if state.policies.len() == MAX_POLICIES {
+        if state.policies.len() + state.file.policies.len() >= MAX_POLICIES {
             return Err(Refused::Invalid(vec![format!("there are {MAX_POLICIES} policies already")]));
         }
         checks::policy(&state, &policy)?;

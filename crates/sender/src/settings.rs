@@ -28,8 +28,11 @@ pub const EXAMPLE: &str = include_str!("settings/example.toml");
 /// The longest configuration file, in bytes.
 pub const MAX_FILE: u64 = 4 * 1024 * 1024;
 
-/// The most integrations.
+/// The most integrations of a file; where there are as many in the file and in the store, none is added.
 pub const MAX_INTEGRATIONS: usize = 10_000;
+
+/// The same of policies.
+pub const MAX_POLICIES: usize = 1_000;
 
 /// A configuration that cannot be wrong.
 #[derive(Clone, Debug, Default)]
@@ -132,12 +135,8 @@ impl Settings {
     pub fn parse(text: &str, source: &impl Source, guarding: Guarding) -> Result<Self, SettingsError> {
         let typed =
             typed::parse(text).map_err(|mistake| SettingsError { file: None, mistakes: vec![mistake] })?;
-        let mut mistakes = Vec::new();
+        let mut mistakes = too_many(&typed);
         let (mut integrations, mut forms) = (BTreeMap::new(), BTreeMap::new());
-        if typed.integrations.len() > MAX_INTEGRATIONS {
-            let what = format!("there are more than {MAX_INTEGRATIONS}");
-            mistakes.push(Mistake { line: None, place: "integrations".to_owned(), what });
-        }
         for (name, integration) in typed.integrations {
             let line = Some(line_of(text, integration.span().start));
             let place = format!("integrations.{name}");
@@ -187,6 +186,19 @@ impl Settings {
             Err(SettingsError { file: None, mistakes })
         }
     }
+}
+
+/// What there is more of than there may be.
+fn too_many(typed: &typed::Typed) -> Vec<Mistake> {
+    let counts = [
+        ("integrations", typed.integrations.len(), MAX_INTEGRATIONS),
+        ("policies", typed.policies.len(), MAX_POLICIES),
+    ];
+    let mistake = |(place, _, most): (&str, usize, usize)| {
+        let what = format!("there are more than {most}");
+        Mistake { line: None, place: place.to_owned(), what }
+    };
+    counts.into_iter().filter(|(_, many, most)| many > most).map(mistake).collect()
 }
 
 /// The server as it is to run; what is wrong is told under the line of its table.

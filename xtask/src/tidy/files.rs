@@ -93,6 +93,21 @@ fn security(wrong: &mut Vec<String>) {
             wrong.push(format!("SECURITY.md: there is no {word}"));
         }
     }
+    limits(&text, wrong);
+}
+
+/// Every row of the table of limits must name a test at the limit's edge, in its fourth column.
+fn limits(text: &str, wrong: &mut Vec<String>) {
+    let Some((_, table)) = text.split_once("\n## Limits and defaults that protect\n") else {
+        wrong.push("SECURITY.md: there are no limits that protect".to_owned());
+        return;
+    };
+    // Below its names and the line under them.
+    for row in table.lines().filter(|line| line.starts_with('|')).skip(2) {
+        if !row.split('|').nth(4).is_some_and(|tests| tests.contains('`')) {
+            wrong.push(format!("SECURITY.md: no test at its edge is named: {row}"));
+        }
+    }
 }
 
 /// Every path that stands in backquotes and has a slash or a Rust ending must exist.

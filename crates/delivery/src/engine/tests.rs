@@ -144,6 +144,7 @@ async fn the_queue_is_bounded_and_takes_all_or_nothing() {
     let (engine, _) = engine(&[], 200, RetryPolicy::standard()).await;
     engine.pause(LaneId(1)).await;
     let many = |count| (0..count).map(|_| entry("a", "x")).collect::<Vec<_>>();
+    assert_eq!(engine.accept(many(101)).await, Err(AcceptError::Full(0)));
     engine.accept(many(100)).await.unwrap();
     assert_eq!(engine.accept(many(1)).await, Err(AcceptError::Full(100)));
     engine.shut_down(Duration::ZERO).await;

@@ -142,22 +142,23 @@ impl Pool {
     pub(super) fn put(&self, target: TargetId, mut live: Live, now: Timestamp) {
         live.facts.reused = true;
         let mut idle = self.idle();
-        if idle.values().map(Vec::len).sum::<usize>() >= MAX_IDLE {
-            let oldest = idle.iter().min_by_key(|(_, waiting)| waiting.first().map(|idle| idle.since));
+        let same = |idle: &&mut Idle| Arc::ptr_eq(&idle.live.driver, &live.driver);
+        let waiting = idle.entry(target).or_default();
+        if let Some(shared) = waiting.iter_mut().find(same) {
+            shared.since = now;
+            return;
+        }
+        // In the place of one of its own, or else of those that nobody has used for longest.
+        if waiting.len() >= MAX_IDLE_PER_TARGET {
+            waiting.remove(0);
+        } else if idle.values().map(Vec::len).sum::<usize>() >= MAX_IDLE {
+            let waiting = idle.iter().filter(|(_, waiting)| !waiting.is_empty());
+            let oldest = waiting.min_by_key(|(_, waiting)| waiting.first().map(|idle| idle.since));
             if let Some(oldest) = oldest.map(|(id, _)| *id) {
                 idle.remove(&oldest);
             }
         }
-        let waiting = idle.entry(target).or_default();
-        let same = |idle: &Idle| Arc::ptr_eq(&idle.live.driver, &live.driver);
-        if let Some(shared) = waiting.iter_mut().find(|idle| same(idle)) {
-            shared.since = now;
-            return;
-        }
-        if waiting.len() >= MAX_IDLE_PER_TARGET {
-            waiting.remove(0);
-        }
-        waiting.push(Idle { live, since: now });
+        idle.entry(target).or_default().push(Idle { live, since: now });
     }
 
     /// Closes all idle connections of `target`: where one was found dead, the others are not to be trusted.
@@ -165,3 +166,6 @@ impl Pool {
         self.idle().remove(&target);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,12 @@
 use std::time::Duration;
 
+use delivery::clock::Clock;
+use delivery::engine::Limits;
+use delivery::store::desk::Desk;
+use delivery::store::memory::MemoryStore;
+use sender::seal::SealingKey;
+use sender::settings::Guarding;
+
 use super::limiter::{MAX_PLACES, MAX_TRIES, WINDOW};
 use super::sessions::{IDLE, MAX_SESSIONS, WHOLE};
 use super::*;
@@ -187,6 +194,32 @@ fn the_limiter_forgets_the_oldest_place_and_takes_an_ipv6_network_for_one() {
 }
 
 #[test]
+fn a_place_has_its_tries_within_a_while_and_so_many_places_are_remembered() {
+    assert_eq!((MAX_TRIES, WINDOW, MAX_PLACES), (10, Duration::from_secs(300), 4_096));
+    let mut limiter = Limiter::default();
+    let place = |number: usize| IpAddr::V4(u32::try_from(number).unwrap().into());
+    let spend = |limiter: &mut Limiter, number: usize, now: Timestamp| {
+        for _ in 0..MAX_TRIES {
+            assert_eq!(limiter.take(place(number), now), Ok(()));
+        }
+        limiter.take(place(number), now)
+    };
+    assert_eq!(spend(&mut limiter, 0, at(0)), Err(301));
+    assert_eq!(limiter.take(place(0), at(WINDOW.as_secs() - 1)), Err(2));
+    assert_eq!(limiter.take(place(0), at(WINDOW.as_secs())), Ok(()));
+
+    let mut limiter = Limiter::default();
+    assert!(spend(&mut limiter, 0, at(0)).is_err() && spend(&mut limiter, 1, at(1)).is_err());
+    for number in 2..MAX_PLACES {
+        assert_eq!(limiter.take(place(number), at(1)), Ok(()));
+    }
+    assert!(limiter.take(place(0), at(1)).is_err(), "all of them are remembered");
+    assert_eq!(limiter.take(place(MAX_PLACES), at(1)), Ok(()));
+    assert!(limiter.take(place(1), at(1)).is_err());
+    assert_eq!(limiter.take(place(0), at(1)), Ok(()), "it was forgotten for one more");
+}
+
+#[test]
 fn sessions_end_when_they_rest_when_they_are_old_and_with_their_person() {
     let mut sessions = Sessions::default();
     let value = sessions.begin("ann", at(0)).unwrap();
@@ -207,14 +240,24 @@ fn sessions_end_when_they_rest_when_they_are_old_and_with_their_person() {
         assert!(sessions.find(&value, at(now.as_secs()), true).is_some());
         now += Duration::from_secs(3600);
     }
+    assert!(sessions.find(&value, at(WHOLE.as_secs() - 1), true).is_some());
     assert!(sessions.find(&value, at(WHOLE.as_secs()), true).is_none(), "it is old");
     let (ann, bob) = (sessions.begin("ann", at(1)).unwrap(), sessions.begin("bob", at(2)).unwrap());
     sessions.end_of("ann");
     assert!(sessions.find(&ann, at(2), true).is_none() && sessions.find(&bob, at(2), true).is_some());
-    for _ in 0..MAX_SESSIONS {
+}
+
+#[test]
+fn for_one_session_too_many_the_one_that_rested_longest_ends() {
+    let mut sessions = Sessions::default();
+    let [first, second] = [1, 2].map(|seconds| sessions.begin("ann", at(seconds)).unwrap());
+    for _ in 2..MAX_SESSIONS {
         sessions.begin("eve", at(3)).unwrap();
     }
-    assert!(sessions.find(&bob, at(3), true).is_none(), "the one that rested longest made place");
+    assert!(sessions.find(&first, at(3), false).is_some() && sessions.find(&second, at(3), false).is_some());
+    sessions.begin("eve", at(4)).unwrap();
+    assert!(sessions.find(&first, at(4), false).is_none(), "it made place");
+    assert!(sessions.find(&second, at(4), false).is_some());
 }
 
 #[test]
@@ -239,4 +282,59 @@ fn a_password_is_kept_as_argon2id_and_shown_nowhere() {
         };
         assert!(mistakes.len() == 1 && mistakes[0].starts_with(told), "{mistakes:?}");
     }
+}
+
+#[test]
+fn a_password_has_its_length() {
+    assert_eq!((MIN_PASSWORD, MAX_PASSWORD), (12, 1_024));
+    let told = |password: String| match people::check("ann", &SecretString::from(password)) {
+        Ok(()) => String::new(),
+        Err(denied) => denied.to_string(),
+    };
+    // Characters at least, bytes at most.
+    for character in ["x", "\u{e9}"] {
+        let short = told(character.repeat(MIN_PASSWORD - 1));
+        assert_eq!(short, "password: it is shorter than 12 characters");
+        assert_eq!(told(character.repeat(MIN_PASSWORD)), "");
+        assert_eq!(told(character.repeat(MAX_PASSWORD / character.len())), "");
+    }
+    for long in ["x".repeat(MAX_PASSWORD + 1), "\u{e9}".repeat(MAX_PASSWORD / 2) + "x"] {
+        assert_eq!(told(long), "password: it is longer than 1024 bytes");
+    }
+}
+
+/// A book that is kept in memory.
+async fn book() -> Book {
+    let (clock, desk) = (Clock::start(), Desk::inline(MemoryStore::default()));
+    let sender = Sender::on(desk, clock, Limits::default(), 1, crate::Watch::new());
+    let key = SealingKey::parse(&SealingKey::generate().unwrap()).unwrap();
+    Book::open(sender, key, Guarding::Off, clock).await.unwrap()
+}
+
+#[tokio::test]
+async fn one_person_too_many_is_refused() {
+    let (access, book) = (with_person(LOOPBACK), book().await);
+    for number in 2..MAX_PEOPLE {
+        let person = access.known().people["ann"].clone();
+        access.known.write().unwrap().people.insert(format!("{number}"), person);
+    }
+    let add = |name| access.add_person((name, SecretString::from("correct horse")), &book, "ann", at(1));
+    assert_eq!(add("bob").await, Ok(()));
+    assert_eq!(access.people().len(), MAX_PEOPLE);
+    let told = add("eve").await.unwrap_err().to_string();
+    assert_eq!(told, "name: there are 100 people already");
+    access.remove_person("bob", &book, "ann").await.unwrap();
+    assert_eq!(add("eve").await, Ok(()));
+}
+
+#[tokio::test]
+async fn one_token_too_many_is_refused() {
+    let (access, book) = (access(LOOPBACK, None), book().await);
+    for number in 0..MAX_TOKENS {
+        access.add_token(&format!("{number}"), &book, "ann", at(1)).await.unwrap();
+    }
+    let told = access.add_token("more", &book, "ann", at(1)).await.unwrap_err().to_string();
+    assert_eq!(told, "name: there are 1000 tokens already");
+    access.remove_token("0", &book, "ann").await.unwrap();
+    assert!(access.add_token("more", &book, "ann", at(1)).await.is_ok());
 }

@@ -129,6 +129,18 @@ mod tests {
     }
 
     #[test]
+    fn a_body_is_shown_up_to_its_bound() {
+        for (bytes, is_shown) in [(MAX_SHOWN, true), (MAX_SHOWN + 1, false)] {
+            let long = format!("\"{}\"", "x".repeat(bytes - 2));
+            for page in [shown(&long), beside(("a", "1"), ("b", &long)), beside(("a", &long), ("b", "1"))] {
+                let page = page.into_string();
+                assert_eq!(page.contains("xxx"), is_shown, "{bytes}");
+                assert_eq!(page.contains("The body has 65537 bytes"), !is_shown, "{bytes}");
+            }
+        }
+    }
+
+    #[test]
     fn what_differs_is_marked_and_what_is_markup_is_text() {
         let shown = beside(("was", r#"{"id":"<b>","x":1}"#), ("is", r#"{"event":"<b>"}"#)).into_string();
         assert!(

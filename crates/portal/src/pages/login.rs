@@ -15,10 +15,8 @@ use secrecy::SecretString;
 use super::layout::{address, bare, query, told};
 use super::{Failed, Fields, Posted, Shared};
 use crate::access::{Denied, MIN_PASSWORD, Peer, origin};
+use crate::arrival::MAX_LOGIN;
 use crate::portal::Portal;
-
-/// How long the form of somebody who is not let in yet may be, in bytes.
-const MAX_LOGIN: usize = 8 * 1024;
 
 /// Where somebody who is not let in is sent to; `wanted` is where they wanted to go.
 pub(super) fn way_in(portal: &Portal, wanted: Option<&Uri>) -> String {

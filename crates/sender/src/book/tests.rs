@@ -133,3 +133,52 @@ async fn a_form_that_leaves_secrets_out_keeps_them() {
     assert_eq!(listed.integration.name, "renamed");
     assert_eq!(listed.form.secrets().unwrap(), form("siem").secrets().unwrap());
 }
+
+#[tokio::test]
+async fn of_integrations_and_policies_there_are_so_many() {
+    let (folder, key) = (tempfile::tempdir().unwrap(), SealingKey::generate().unwrap());
+    let book = open(folder.path(), &key).await.unwrap();
+    // One of each is in the file.
+    let mut state = book.state.lock().await;
+    state
+        .stored
+        .extend((2..MAX_INTEGRATIONS).map(|number| (format!("{number}"), form(&format!("n{number}")))));
+    assert_eq!(book.check(&state, "last", &form("last")), Ok(()));
+    state.stored.insert("last".to_owned(), form("last"));
+    let told = Refused::Invalid(vec!["there are 10000 integrations already".to_owned()]);
+    assert_eq!(book.check(&state, "more", &form("more")), Err(told));
+    assert_eq!(book.check(&state, "last", &form("last")), Ok(()), "one that is there can be changed");
+    state.stored.clear();
+
+    let policy =
+        || Policy { name: "p".to_owned(), integrations: vec!["filed".to_owned()], ..Policy::default() };
+    state.policies.extend((2..MAX_POLICIES).map(|number| (format!("{number}"), policy())));
+    drop(state);
+    let last = book.add_policy(policy(), "me").await.unwrap();
+    let told = Refused::Invalid(vec!["there are 1000 policies already".to_owned()]);
+    assert_eq!(book.add_policy(policy(), "me").await, Err(told));
+    assert_eq!(book.replace_policy(&last, policy(), "me").await, Ok(()));
+    book.remove_policy(&last, "me").await.unwrap();
+    assert!(book.add_policy(policy(), "me").await.is_ok());
+}
+
+#[tokio::test]
+async fn for_one_entry_too_many_the_oldest_of_the_audit_log_goes() {
+    let (folder, key) = (tempfile::tempdir().unwrap(), SealingKey::generate().unwrap());
+    let book = open(folder.path(), &key).await.unwrap();
+    let entry =
+        async |name: &str| book.keep(Vec::new(), ("integration paused", "", name), "me").await.unwrap();
+    let kept = async || {
+        let read = |store: &mut dyn delivery::store::Store| store.documents(AUDIT);
+        let documents = book.sender.engine().desk().accept(read, |_| {}).await.unwrap();
+        let names = documents.found.iter().map(|entry| Audit::read(entry).unwrap().name);
+        (book.state.lock().await.audit.len(), names.collect::<Vec<_>>())
+    };
+    entry("first").await;
+    // In the store they would be no others.
+    book.state.lock().await.audit.extend((2..MAX_AUDIT).map(|number| format!("{number}")));
+    entry("last").await;
+    assert_eq!(kept().await, (MAX_AUDIT, vec!["first".to_owned(), "last".to_owned()]));
+    entry("more").await;
+    assert_eq!(kept().await, (MAX_AUDIT, vec!["last".to_owned(), "more".to_owned()]));
+}

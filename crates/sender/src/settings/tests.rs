@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 
 /// One variable and one file.
@@ -29,6 +31,61 @@ fn the_example_is_right_and_names_every_default() {
     assert_eq!(integration.target.parts().attempt_timeout, delivery::target::DEFAULT_ATTEMPT_TIMEOUT);
     assert_eq!(integration.target.parts().connect_timeout, delivery::target::DEFAULT_CONNECT_TIMEOUT);
     assert_eq!(settings.policies.len(), 1);
+}
+
+#[test]
+fn what_is_left_out_is_the_documented_default() {
+    let text = "[integrations.a]\nurl = \"http://127.0.0.1:9/\"\n";
+    let settings = Settings::parse(text, &Table, Guarding::Off).unwrap();
+    let (integration, limits) = (&settings.integrations["a"], settings.server.limits);
+    let parts = integration.target.parts();
+    assert_eq!([parts.attempt_timeout, parts.connect_timeout], [15, 5].map(Duration::from_secs));
+    let hour = Duration::from_secs(3600);
+    let delays = delivery::retry::DEFAULT_DELAYS.to_vec();
+    let retry = delivery::retry::RetryPolicy::new(delays, 24 * hour, hour).unwrap();
+    assert_eq!(integration.lane.retry, retry);
+    assert_eq!((limits.in_flight.get(), limits.bytes, limits.backlog), (256, 64 << 20, 10_000_000));
+    let whole = Settings::parse(EXAMPLE, &Table, Guarding::Off).unwrap().server.limits;
+    assert_eq!(
+        (whole.in_flight, whole.bytes, whole.backlog),
+        (limits.in_flight, limits.bytes, limits.backlog)
+    );
+}
+
+#[test]
+fn a_token_that_could_be_guessed_is_refused() {
+    assert_eq!(MIN_TOKEN, 16);
+    let told = |token: String| {
+        let text = format!("[server]\ntoken = \"{token}\"\n");
+        Settings::parse(&text, &Table, Guarding::Off).map(drop).map_err(|error| error.to_string())
+    };
+    // Characters, not bytes.
+    for character in ["x", "\u{e9}"] {
+        assert_eq!(told(character.repeat(MIN_TOKEN)), Ok(()));
+        let refused = told(character.repeat(MIN_TOKEN - 1)).unwrap_err();
+        assert!(refused.contains("token: it is shorter than 16 characters"), "{refused}");
+    }
+}
+
+#[test]
+fn a_file_has_so_many_integrations_and_policies() {
+    let integrations = |count: usize| -> String {
+        (0..count).map(|number| format!("[integrations.n{number}]\nurl=\"http://127.0.0.1:9/\"\n")).collect()
+    };
+    let policies = |count: usize| "[[policies]]\nintegrations=[\"n0\"]\n".repeat(count);
+    let told = |integrations: String, policies: String| -> Vec<String> {
+        let typed = typed::parse(&(integrations + &policies)).unwrap();
+        too_many(&typed).iter().map(|mistake| format!("{}: {}", mistake.place, mistake.what)).collect()
+    };
+    assert!(told(integrations(MAX_INTEGRATIONS), policies(MAX_POLICIES)).is_empty());
+    assert_eq!(
+        told(integrations(MAX_INTEGRATIONS + 1), policies(MAX_POLICIES + 1)),
+        ["integrations: there are more than 10000", "policies: there are more than 1000"]
+    );
+    // Each mistake of a file is told.
+    let text = integrations(1) + &policies(MAX_POLICIES + 1);
+    let refused = Settings::parse(&text, &Table, Guarding::Off).unwrap_err().to_string();
+    assert_eq!(refused, "configuration: policies: there are more than 1000");
 }
 
 #[test]

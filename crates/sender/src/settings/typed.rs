@@ -187,7 +187,7 @@ impl TypedServer {
         let token =
             self.token.map(|token| token.read(source).map_err(|error| format!("token: {error}"))).transpose();
         let token = token.map_err(|mistake| vec![mistake])?;
-        if token.as_ref().is_some_and(|token| token.expose_secret().len() < MIN_TOKEN) {
+        if token.as_ref().is_some_and(|token| token.expose_secret().chars().count() < MIN_TOKEN) {
             return Err(vec![format!(
                 "token: it is shorter than {MIN_TOKEN} characters, so it could be guessed"
             )]);

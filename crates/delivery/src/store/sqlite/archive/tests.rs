@@ -283,3 +283,42 @@ fn a_filter_leads_to_what_it_names_past_everything_else() {
     check(Wanted { lane: Some(many), since: time(1999), ..all.clone() }, &[2000, 1999]);
     check(Wanted { state: Some(State::Delivered), until: time(3), ..all }, &[2, 1]);
 }
+
+#[test]
+fn one_call_does_so_much_work_and_says_where_to_go_on() {
+    // Passing over a message counts for two.
+    const LOOKED_AT: usize = MAX_WORK / 2;
+    let at = Timestamp::from_micros(BEGINNING);
+    for passed_over in [Route::Lanes, Route::Unmatched] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = SqliteStore::open(folder.path(), Retention::default()).unwrap();
+        let lane = store.lane("a").unwrap().id;
+        let mut append = |route: Route, count: usize| {
+            let one = |_| {
+                let lanes = if route == Route::Lanes { vec![(lane, Coalesce::Nothing)] } else { Vec::new() };
+                Entry { lanes, route, ..entry(&mut Rng::with_seed(1), &[]) }
+            };
+            store.append(&(0..count).map(one).collect::<Vec<_>>(), at).unwrap();
+            store.commit().unwrap();
+        };
+        let archive = Archive::new(folder.path());
+        // What is wanted is what went nowhere, or else what went somewhere; it came first.
+        let look = |before: Option<Sequence>| match passed_over {
+            Route::Lanes => {
+                let (found, next) = archive.unrouted(before, 1).unwrap();
+                (found.len(), next)
+            }
+            _ => {
+                let page = archive.deliveries(&Wanted { before, limit: 1, ..Wanted::default() }).unwrap();
+                (page.deliveries.len(), page.next)
+            }
+        };
+        append(if passed_over == Route::Lanes { Route::Unmatched } else { Route::Lanes }, 1);
+        append(passed_over, LOOKED_AT - 1);
+        assert_eq!(look(None), (1, None), "as far as that one call looks");
+        append(passed_over, 1);
+        let (found, next) = look(None);
+        assert_eq!((found, next), (0, Some(Sequence(2))), "and no further");
+        assert_eq!(look(next), (1, None));
+    }
+}
