@@ -104,7 +104,9 @@ where
         (Sender::Http2(sender), spawn(driven(connection)))
     } else {
         let (sender, connection) = http1::Builder::new()
+            // While a head is not whole, and of a whole one: more may be read at once than the buffer should take.
             .max_buf_size(MAX_HEAD)
+            .max_header_size(MAX_HEAD)
             .max_headers(MAX_HEADERS)
             .title_case_headers(true)
             .handshake::<_, Full<Bytes>>(stream)

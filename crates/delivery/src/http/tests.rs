@@ -77,12 +77,24 @@ fn is_answered(attempt: &Attempt) -> bool {
     matches!(&attempt.outcome, Outcome::Answered(answer) if answer.status == 200)
 }
 
+/// An answer whose head has so many bytes.
+fn head_of(bytes: usize) -> Vec<u8> {
+    let (begin, end) = ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: ", "\r\n\r\n");
+    format!("{begin}{}{end}", "x".repeat(bytes - begin.len() - end.len())).into_bytes()
+}
+
 fn lines(count: usize) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n{}\r\n", "X: y\r\n".repeat(count - 1)).into_bytes()
 }
 
 fn body_of(bytes: usize, length: usize) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{}", "x".repeat(bytes)).into_bytes()
+}
+
+#[tokio::test]
+async fn the_head_of_an_answer_ends_at_its_bound() {
+    assert!(is_answered(&met(&head_of(MAX_HEAD)).await.0));
+    assert!(is_broken_at(&met(&head_of(MAX_HEAD + 1)).await.0, Phase::ResponseHead));
 }
 
 #[tokio::test]
