@@ -132,7 +132,7 @@ async fn open(
     guarding: Guarding,
 ) -> Result<Portal, Failure> {
     let token = arguments.token.as_ref().map(|token| token.0.clone()).or(settings.server.token.clone());
-    if token.as_ref().is_some_and(|token| token.expose_secret().len() < MIN_TOKEN) {
+    if token.as_ref().is_some_and(|token| token.expose_secret().chars().count() < MIN_TOKEN) {
         let why = format!("error: the token is shorter than {MIN_TOKEN} characters, so it could be guessed");
         return Err(Failure::wrong_input(why));
     }

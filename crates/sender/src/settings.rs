@@ -133,12 +133,13 @@ impl Settings {
     /// # Errors
     /// All mistakes together.
     pub fn parse(text: &str, source: &impl Source, guarding: Guarding) -> Result<Self, SettingsError> {
-        let typed =
-            typed::parse(text).map_err(|mistake| SettingsError { file: None, mistakes: vec![mistake] })?;
+        let lines = Lines::of(text);
+        let typed = typed::parse(text, &lines)
+            .map_err(|mistake| SettingsError { file: None, mistakes: vec![mistake] })?;
         let mut mistakes = too_many(&typed);
         let (mut integrations, mut forms) = (BTreeMap::new(), BTreeMap::new());
         for (name, integration) in typed.integrations {
-            let line = Some(line_of(text, integration.span().start));
+            let line = Some(lines.at(integration.span().start));
             let place = format!("integrations.{name}");
             let form = integration.into_inner().resolve(&name, source);
             let checked = form.and_then(|form| Ok((form.check(&name, guarding)?, form)));
@@ -159,7 +160,7 @@ impl Settings {
         let known: Vec<String> = typed.names;
         let mut policies = Vec::new();
         for (number, policy) in (1..).zip(typed.policies) {
-            let line = Some(line_of(text, policy.span().start));
+            let line = Some(lines.at(policy.span().start));
             let mut policy = Policy::from(policy.into_inner());
             if policy.id.is_empty() {
                 policy.id = format!("policies[{number}]");
@@ -179,7 +180,7 @@ impl Settings {
             }
             policies.push(policy);
         }
-        let server = server_of(typed.server, text, source, &mut mistakes);
+        let server = server_of(typed.server, &lines, source, &mut mistakes);
         if mistakes.is_empty() {
             Ok(Self { integrations, forms, policies, server })
         } else {
@@ -204,12 +205,12 @@ fn too_many(typed: &typed::Typed) -> Vec<Mistake> {
 /// The server as it is to run; what is wrong is told under the line of its table.
 fn server_of(
     typed: Option<toml::Spanned<typed::TypedServer>>,
-    text: &str,
+    lines: &Lines,
     source: &impl Source,
     mistakes: &mut Vec<Mistake>,
 ) -> Server {
     let Some(typed) = typed else { return Server::default() };
-    let line = Some(line_of(text, typed.span().start));
+    let line = Some(lines.at(typed.span().start));
     typed.into_inner().resolve(source).unwrap_or_else(|whats| {
         let mistake = |what| Mistake { line, place: "server".to_owned(), what };
         mistakes.extend(whats.into_iter().map(mistake));
@@ -217,8 +218,18 @@ fn server_of(
     })
 }
 
-fn line_of(text: &str, offset: usize) -> usize {
-    1 + text.bytes().take(offset).filter(|&byte| byte == b'\n').count()
+/// Where the lines of a text end: looked for once, since a file has thousands of tables.
+struct Lines(Vec<usize>);
+
+impl Lines {
+    fn of(text: &str) -> Self {
+        Self(text.match_indices('\n').map(|(end, _)| end).collect())
+    }
+
+    /// The line, from 1, of the byte at `offset`.
+    fn at(&self, offset: usize) -> usize {
+        1 + self.0.partition_point(|end| *end < offset)
+    }
 }
 
 impl fmt::Display for SettingsError {

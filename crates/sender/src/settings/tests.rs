@@ -74,7 +74,8 @@ fn a_file_has_so_many_integrations_and_policies() {
     };
     let policies = |count: usize| "[[policies]]\nintegrations=[\"n0\"]\n".repeat(count);
     let told = |integrations: String, policies: String| -> Vec<String> {
-        let typed = typed::parse(&(integrations + &policies)).unwrap();
+        let text = integrations + &policies;
+        let typed = typed::parse(&text, &Lines::of(&text)).unwrap();
         too_many(&typed).iter().map(|mistake| format!("{}: {}", mistake.place, mistake.what)).collect()
     };
     assert!(told(integrations(MAX_INTEGRATIONS), policies(MAX_POLICIES)).is_empty());
@@ -86,6 +87,14 @@ fn a_file_has_so_many_integrations_and_policies() {
     let text = integrations(1) + &policies(MAX_POLICIES + 1);
     let refused = Settings::parse(&text, &Table, Guarding::Off).unwrap_err().to_string();
     assert_eq!(refused, "configuration: policies: there are more than 1000");
+}
+
+#[test]
+fn each_byte_has_its_line() {
+    let text = "\na\r\n\nb";
+    let lines = Lines::of(text);
+    let counted = |offset: usize| 1 + text[..offset].matches('\n').count();
+    assert!((0..=text.len()).all(|offset| lines.at(offset) == counted(offset)));
 }
 
 #[test]

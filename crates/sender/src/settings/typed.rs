@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{MIN_TOKEN, Mistake, Server, Source, line_of};
+use super::{Lines, MIN_TOKEN, Mistake, Server, Source};
 use crate::duration::Time;
 use crate::form::{Form, HeaderText, Name, Password, Retry};
 use crate::policy::Policy;
@@ -113,9 +113,9 @@ const fn yes() -> bool {
     true
 }
 
-pub(super) fn parse(text: &str) -> Result<Typed, Mistake> {
+pub(super) fn parse(text: &str, lines: &Lines) -> Result<Typed, Mistake> {
     let file: TypedFile = toml::from_str(text).map_err(|error| Mistake {
-        line: error.span().map(|span| line_of(text, span.start)),
+        line: error.span().map(|span| lines.at(span.start)),
         place: String::new(),
         what: error.message().to_owned(),
     })?;
