@@ -64,12 +64,10 @@ impl<'a> Cursor<'a> {
     fn drop_space(&mut self) -> Option<u8> {
         let rest = &self.bytes()[self.at..];
         let space = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count();
-        if space > 0 {
-            self.compact.extend_from_slice(&self.bytes()[self.run_start..self.at]);
-            self.at += space;
-            self.run_start = self.at;
-            self.dropped += space;
-        }
+        self.compact.extend_from_slice(&self.bytes()[self.run_start..self.at]);
+        self.at += space;
+        self.run_start = self.at;
+        self.dropped += space;
         self.bytes().get(self.at).copied()
     }
 
@@ -230,14 +228,11 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Steps over any value and gives its text without white space between tokens.
-    pub(crate) fn raw(&mut self, depth: usize) -> Result<String, ParseError> {
-        self.peek();
+    /// Steps over any value of a text without white space between tokens, and gives its text.
+    pub(crate) fn raw(&mut self, depth: usize) -> Result<&'a str, ParseError> {
         let start = self.at;
-        let dropped = self.dropped;
         self.skip(depth)?;
-        let text = &self.text[start..self.at];
-        if self.dropped == dropped { Ok(text.to_owned()) } else { compact_text(text) }
+        Ok(&self.text[start..self.at])
     }
 
     /// Makes sure that nothing but white space follows.
@@ -368,11 +363,30 @@ mod tests {
     }
 
     #[test]
+    fn what_is_missed_is_named() {
+        for (text, expected) in [
+            ("[1 2]", "a comma or the end of the array"),
+            ("{\"a\":1 2}", "a comma or the end of the object"),
+            ("{\"a\"}", "a colon"),
+            ("{a:1}", "a member name in double quotes"),
+        ] {
+            let fault = compact_text(text).unwrap_err().fault;
+            assert!(
+                matches!(fault, Fault::Unexpected { expected: named, .. } if named == expected),
+                "{text}: {fault}"
+            );
+        }
+    }
+
+    #[test]
     fn nesting_ends_at_the_limit() {
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert!(compact_text(&nested(MAX_DEPTH)).is_ok());
         let error = compact_text(&nested(MAX_DEPTH + 1)).unwrap_err();
         assert_eq!((error.fault, error.offset), (Fault::TooDeep, MAX_DEPTH));
+        let objects = |depth: usize| format!("{}1{}", "{\"a\":".repeat(depth), "}".repeat(depth));
+        assert!(compact_text(&objects(MAX_DEPTH)).is_ok());
+        assert_eq!(compact_text(&objects(MAX_DEPTH + 1)).unwrap_err().fault, Fault::TooDeep);
     }
 
     #[test]

@@ -61,18 +61,49 @@ fn findings_say_where_what_was_expected_and_what_came() {
             "\"alerttype\":\"end\"",
             "warning end: expected 1689391131 or later, got 0",
         ),
+        ("\"beta\":false", "\"beta\":null", "error beta: expected true or false, got null"),
+        (
+            "\"alerttype\":\"start\"",
+            "\"alerttype\":\"\"",
+            "warning alerttype: expected start, ongoing, end, got an empty string",
+        ),
     ] {
         assert_eq!(found(from, to), [expected]);
     }
 }
 
 #[test]
+fn what_an_alert_type_says_of_its_times_is_held() {
+    let found = |alerttype: &str, end: i64| {
+        let text = SAMPLE.replace("\"start\",", &format!("{alerttype:?},"));
+        let text = text.replace("\"end\":0", &format!("\"end\":{end}"));
+        let findings = check(&Update::parse(text).unwrap(), &FieldNames::standard());
+        findings.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    for (alerttype, end, expected) in [
+        ("start", 0, None),
+        ("ongoing", 0, None),
+        ("ongoing", 5, Some("end: expected 0 while the event goes on, got 5")),
+        ("end", 1_689_391_130, Some("end: expected 1689391131 or later, got 1689391130")),
+        ("end", 1_689_391_131, None),
+        ("end", 1_689_391_132, None),
+    ] {
+        assert_eq!(found(alerttype, end), expected.into_iter().collect::<Vec<_>>(), "{alerttype} {end}");
+    }
+}
+
+#[test]
 fn the_place_in_an_array_is_named() {
-    let update = r#"{"id":"a","alerttype":"start","ipinfo":[{"ip":"a"},{"geo":{"city":1,"x":2}},3]}"#;
+    let update = r#"{"id":"a","alerttype":"start","ipinfo":[{"ip":"a","y":0},{"geo":{"city":1,"x":2}},3]}"#;
     let findings = check(&Update::parse(update).unwrap(), &FieldNames::standard());
     let paths: Vec<_> = findings.iter().take(2).map(|finding| finding.path.as_str()).collect();
     assert_eq!(paths, ["ipinfo[1].geo.city", "ipinfo[2]"]);
-    assert!(findings.iter().any(|finding| finding.path == "ipinfo[1].geo.x"));
+    let named = |path: &str| findings.iter().any(|finding| finding.path == path);
+    assert!(named("ipinfo[1].geo.x") && named("ipinfo[0].y"), "{findings:?}");
+    let none = Update::parse(r#"{"id":"a","alerttype":"start","metrics":{"y":0},"ipinfo":1}"#).unwrap();
+    let findings = check(&none, &FieldNames::standard());
+    assert_eq!(findings[0].path, "ipinfo", "there is no item to be named");
+    assert!(findings.iter().any(|finding| finding.path == "metrics.y"), "{findings:?}");
 }
 
 #[test]

@@ -15,6 +15,8 @@ fn either_form_of_a_field_is_read_and_written_back() {
     let update = Update::parse(text).unwrap();
     let event = Event::read_from(&update).unwrap();
     assert_eq!(event.srcinternal, TextOr::Other(true));
+    assert_eq!((event.tag, TextOr::<bool>::from("x")), (String::new(), TextOr::Text("x".to_owned())));
+    let event = Event::read_from(&update).unwrap();
     assert_eq!(event.factors, TextOr::Other(vec!["a".to_owned(), "b".to_owned()]));
     assert_eq!(event.severity, Severity::Other("critical".to_owned()));
     assert_eq!(event.rules.as_deref(), Some(&["r".to_owned()][..]));

@@ -143,6 +143,40 @@ fn an_unknown_member_that_would_stand_twice_is_refused() {
         names.render(&Update::parse(r#"{"event_id":1}"#).unwrap()).is_ok(),
         "another object, another name"
     );
+    let names = FieldNames::compile(&[Rule::add("source", json("1"))]).unwrap();
+    assert!(
+        names.render(&Update::parse(r#"{"metrics":{"source":2}}"#).unwrap()).is_ok(),
+        "constants are added to the update itself"
+    );
+}
+
+#[test]
+fn without_a_mapping_the_bytes_are_shared() {
+    let update = Update::parse(BODY).unwrap();
+    let body = FieldNames::standard().render(&update).unwrap();
+    assert_eq!(body.as_ptr(), update.as_bytes().as_ptr());
+}
+
+#[test]
+fn a_name_that_is_not_changed_stays_as_it_is_spelled() {
+    let update = Update::parse(r#"{"\u0069d":"a","site":""}"#).unwrap();
+    let names = FieldNames::compile(&[Rule::rename("site", "place")]).unwrap();
+    let body = names.render(&update).unwrap();
+    assert_eq!(body, r#"{"\u0069d":"a","place":""}"#);
+    assert_eq!(names.restore(body).unwrap().as_bytes(), update.as_bytes());
+}
+
+#[test]
+fn a_mapping_says_what_it_does() {
+    let names = FieldNames::compile(&[
+        Rule::rename("metrics.bits.avg", "mean"),
+        Rule::omit("rules"),
+        Rule::add("source", json("\"fusion\"")),
+    ]);
+    let lines = "metrics.bits.avg → mean\n";
+    let names = names.unwrap().to_string();
+    assert!(names.starts_with("rules left out\n") || names.starts_with(lines), "{names}");
+    assert!(names.contains(lines) && names.ends_with("source = \"fusion\" added\n"), "{names}");
 }
 
 #[test]

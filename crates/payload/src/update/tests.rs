@@ -46,7 +46,8 @@ fn fields_can_be_asked_for() {
     assert_eq!(update.id().as_deref(), Some("00edee24-bc66-4b37-803c-123456789012"));
     assert_eq!(update.texts(Field::TRACK_BY), ["srcip", "dstip"]);
     assert_eq!(update.integer(Field::TIMESTAMP), Some(1_689_391_131));
-    assert_eq!(update.flag(Field::BYPASSRULE), Some(false));
+    assert_eq!((update.flag(Field::BYPASSRULE), update.flag(Field::SUMMARY)), (Some(false), None));
+    assert_eq!(Update::parse("{\"beta\":true}").unwrap().flag(Field::at("beta").unwrap()), Some(true));
     assert_eq!(update.raw(Field::RULES), Some("null"));
     assert_eq!(
         update.raw(Field::at("metrics.bits").unwrap()),
@@ -77,6 +78,58 @@ fn what_is_no_update_is_refused_with_its_place() {
     }
     let error = Update::parse(&b"{\"id\":\"\xff\"}"[..]).unwrap_err();
     assert_eq!((error.fault, error.offset), (Fault::NotUtf8, 7));
+}
+
+#[test]
+fn errors_are_for_people() {
+    for (text, said) in [
+        ("[]", "line 1, column 1: an update is a JSON object"),
+        ("{\"id\":\n  1,}", "line 2, column 5: expected a member name in double quotes, found '}'"),
+        ("{\"id\":1", "line 1, column 8: expected a comma or the end of the object, found the end"),
+        ("{\"id\":\"a", "line 1, column 7: a string that is never closed"),
+        ("{\"id\":\"\t\"}", "line 1, column 8: a control character in a string must be escaped"),
+        ("{\"id\":\"\\x\"}", "line 1, column 8: a backslash that starts no JSON escape"),
+        ("{\"id\":01}", "line 1, column 7: not a JSON number"),
+        ("{\"id\":1,\"id\":2}", "line 1, column 9: the field id stands twice"),
+    ] {
+        assert_eq!(Update::parse(text).unwrap_err().to_string(), said);
+    }
+    let limits = [Fault::TooLarge, Fault::TooDeep, Fault::NotUtf8].map(|fault| fault.to_string());
+    assert_eq!(limits, ["longer than 67108864 bytes", "nested deeper than 64 levels", "not UTF-8"]);
+}
+
+/// Whichever way a value is come to, it may lie as deep as any other.
+#[test]
+fn nesting_ends_at_the_limit_wherever_it_begins() {
+    for (before, open, after) in [
+        ("{\"x\":", 1, "}"),
+        ("{\"id\":", 1, "}"),
+        ("{\"metrics\":", 1, "}"),
+        ("{\"metrics\":{\"bits\":{\"avg\":", 3, "}}}"),
+        ("{\"metrics\":{\"x\":{\"y\":[", 4, "]}}}"),
+        ("{\"ipinfo\":[", 2, "]}"),
+        ("{\"ipinfo\":[{\"x\":", 3, "}]}"),
+        ("{\"ipinfo\":[{\"geo\":{\"location\":{\"lat\":", 5, "}}}]}"),
+    ] {
+        for (opens, closes) in [("[", "]"), ("{\"a\":[", "]}")] {
+            let text = |depth: usize| {
+                let more = depth - open;
+                // An object and the array in it count for two.
+                let pairs = more / opens.matches(['[', '{']).count();
+                let odd = more - pairs * opens.matches(['[', '{']).count();
+                let (open, close) = (
+                    format!("{}{}", opens.repeat(pairs), "[".repeat(odd)),
+                    format!("{}{}", "]".repeat(odd), closes.repeat(pairs)),
+                );
+                format!("{before}{open}{close}{after}")
+            };
+            let whole = text(MAX_DEPTH);
+            assert!(Update::parse(whole.clone()).is_ok(), "{before}");
+            assert!(quick(&Bytes::from(whole.clone()), Lookup::standard()).is_some(), "{before}");
+            assert!(plain(Bytes::from(whole), Lookup::standard()).is_ok(), "{before}");
+            assert_eq!(Update::parse(text(MAX_DEPTH + 1)).unwrap_err().fault, Fault::TooDeep, "{before}");
+        }
+    }
 }
 
 #[test]
