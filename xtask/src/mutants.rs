@@ -38,7 +38,19 @@ const PARTS: &[Part] = &[
             "crates/delivery/src/retry.rs",
             "crates/delivery/src/schedule.rs",
         ],
-        tests: &["--lib", "--test", "simulation"],
+        tests: &[
+            "--lib",
+            "--test",
+            "simulation",
+            "--",
+            "breaker::",
+            "lane::",
+            "retry::",
+            "schedule::",
+            "promises_",
+            "a_failing_key_",
+            "lanes_that_hang_",
+        ],
     },
 ];
 
