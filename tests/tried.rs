@@ -94,3 +94,53 @@ async fn a_try_tells_all_of_the_answer_and_what_to_do_and_keeps_nothing() {
     let (status, _) = server.ask("POST", "v1/test", Some(&json!({ "id": "none", "form": right })));
     assert_eq!(status, 404);
 }
+
+/// However an address of this machine is spelled, a server that was not told to allow it connects to nothing there: not for a try,
+/// and not for an integration that is saved.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_guard_holds_for_a_try_too_however_an_address_is_spelled() {
+    let receiver = MockReceiver::start().await.unwrap();
+    let port = receiver.address().port();
+    let server = Server::fresh(&[]);
+    for host in [
+        "127.0.0.1",
+        "127.0.0.1.",
+        "2130706433",
+        "0x7f000001",
+        "0x7f.1",
+        "0177.0.0.1",
+        "127.1",
+        "0",
+        "%31%32%37.0.0.1",
+        "\u{ff11}\u{ff12}\u{ff17}.0.0.1",
+        "\u{2460}\u{2461}\u{2466}.0.0.1",
+        "127\u{3002}0.0.1",
+        "[::1]",
+        "[::]",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:7f00:1]",
+        "[::127.0.0.1]",
+        "[64:ff9b::7f00:1]",
+        "[2002:7f00:1::]",
+        "[fe80::1%25eth0]",
+        "siem.example@127.0.0.1",
+        "\\127.0.0.1",
+        "127.0.\t0.1",
+    ] {
+        let form = form(&format!("http://{host}:{port}/"));
+        for (path, body) in [("v1/test", json!({ "form": form })), ("v1/integrations", form.clone())] {
+            let (status, told) = server.ask("POST", path, Some(&body));
+            let why = told.to_string();
+            assert!(status == 400 && why.contains("url: "), "{host}: {path}: {status} {why}");
+        }
+    }
+    // What a name leads to is known only when it is connected to.
+    let named = form(&format!("http://localhost:{port}/"));
+    let (status, told) = server.ask("POST", "v1/test", Some(&json!({ "form": named })));
+    assert!(status == 200 && told["outcome"].as_str().unwrap().contains("is loopback"), "{told}");
+    assert_eq!(receiver.counts().received, 0);
+    let mut allowed = named;
+    allowed["allow"] = json!(["127.0.0.0/8", "::1"]);
+    let (_, told) = server.ask("POST", "v1/test", Some(&json!({ "form": allowed })));
+    assert_eq!(told["delivered"], true, "{told}");
+}
