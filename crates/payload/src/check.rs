@@ -72,7 +72,7 @@ pub fn check(update: &Update, names: &FieldNames) -> Vec<Finding> {
 fn types(update: &Update, findings: &mut Vec<Finding>) {
     let text = update.as_bytes();
     let (mut item, mut errors, mut warnings) = (0, Vec::new(), Vec::new());
-    for member in update.members() {
+    for member in update.view().members() {
         if errors.len() >= MAX_FINDINGS {
             break;
         }
@@ -120,7 +120,7 @@ fn with_item(path: &str, items: usize) -> String {
 
 fn missing(update: &Update, names: &FieldNames, findings: &mut Vec<Finding>) {
     let mut present = vec![false; Field::all().len()];
-    for member in update.members() {
+    for member in update.view().members() {
         if let What::Field(field) = member.what {
             present[field.index()] = true;
         }

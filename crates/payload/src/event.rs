@@ -86,8 +86,13 @@ impl Event {
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(2048);
-        self.write(&mut out);
+        self.write_json(&mut out);
         out
+    }
+
+    /// Appends the same to a buffer.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        self.write(out);
     }
 
     /// The event as an update.

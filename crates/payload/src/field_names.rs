@@ -13,7 +13,7 @@ use bytes::Bytes;
 use crate::error::ParseError;
 use crate::lookup::Lookup;
 use crate::schema::{Field, Node};
-use crate::update::{Update, What, scan};
+use crate::update::{Update, View, What, scan};
 use crate::value::Json;
 
 pub use compile::{MAX_NAME, MAX_RULES, RuleError, RuleErrors, RuleFault};
@@ -177,8 +177,18 @@ impl FieldNames {
         if self.is_standard() {
             return Ok(update.bytes());
         }
+        let mut body = Vec::with_capacity(update.as_bytes().len() + update.as_bytes().len() / 4);
+        self.write(update.view(), &mut body)?;
+        Ok(body.into())
+    }
+
+    /// Appends the same to a buffer.
+    ///
+    /// # Errors
+    /// As [`Self::render`]; then the buffer is as it was.
+    pub fn write(&self, update: View<'_>, out: &mut Vec<u8>) -> Result<(), Collision> {
         self.refuse_collisions(update)?;
-        let edited = splice::splice(update.as_bytes(), update.members(), |member| match member.what {
+        splice::splice(update.as_bytes(), update.members(), out, |member| match member.what {
             What::Field(field) => match &self.edits[field.index()] {
                 Edit::Keep => splice::Edit::Keep,
                 Edit::Rename { key, .. } => splice::Edit::Key(key),
@@ -186,10 +196,11 @@ impl FieldNames {
             },
             What::Unknown | What::Item => splice::Edit::Keep,
         });
-        Ok(self.append_constants(edited).into())
+        self.append_constants(out);
+        Ok(())
     }
 
-    fn refuse_collisions(&self, update: &Update) -> Result<(), Collision> {
+    fn refuse_collisions(&self, update: View<'_>) -> Result<(), Collision> {
         let text = update.as_bytes();
         let unknown = update.members().iter().filter(|member| member.what == What::Unknown);
         for member in unknown {
@@ -212,18 +223,17 @@ impl FieldNames {
         self.constants.iter().find(|constant| *constant.name == *name)
     }
 
-    fn append_constants(&self, mut body: Vec<u8>) -> Vec<u8> {
+    fn append_constants(&self, body: &mut Vec<u8>) {
         for Constant { name, value } in &self.constants {
             body.pop(); // The closing brace; put back below.
             if body.last() != Some(&b'{') {
                 body.push(b',');
             }
-            crate::json::write_string(name, &mut body);
+            crate::json::write_string(name, body);
             body.push(b':');
             body.extend_from_slice(value.as_str().as_bytes());
             body.push(b'}');
         }
-        body
     }
 
     /// Reads a body that was written under these names back to the standard ones; the reverse of [`Self::render`] but
@@ -260,7 +270,8 @@ impl FieldNames {
             return Err(RestoreError::Constant { name, expected });
         }
         let mut position = 0;
-        let standard = splice::splice(&text, &members, |member| {
+        let mut standard = Vec::with_capacity(text.len());
+        splice::splice(&text, &members, &mut standard, |member| {
             let dropped = drop[position];
             position += 1;
             match member.what {

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::error::{Fault, MAX_BYTES, MAX_DEPTH, ParseError};
+use crate::words::{self, WORD};
 
 /// A place in a text that is read from left to right.
 pub(crate) struct Cursor<'a> {
@@ -312,7 +313,21 @@ pub(crate) fn unescape(typed: &str) -> Cow<'_, str> {
 
 /// Appends `text` as a JSON string, quotes included.
 pub(crate) fn write_string(text: &str, out: &mut Vec<u8>) {
-    serde_json::to_writer(out, text).expect("writing a string to memory cannot fail");
+    if is_plain(text.as_bytes()) {
+        out.reserve(text.len() + 2);
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+    } else {
+        serde_json::to_writer(out, text).expect("writing a string to memory cannot fail");
+    }
+}
+
+/// Whether nothing in a string is to be escaped.
+fn is_plain(text: &[u8]) -> bool {
+    let (words, rest) = text.as_chunks::<WORD>();
+    words.iter().all(|word| words::ends_of_plain(u64::from_le_bytes(*word)) == 0)
+        && rest.iter().all(|byte| !matches!(byte, b'"' | b'\\' | 0..b' '))
 }
 
 #[cfg(test)]
@@ -387,6 +402,18 @@ mod tests {
         let objects = |depth: usize| format!("{}1{}", "{\"a\":".repeat(depth), "}".repeat(depth));
         assert!(compact_text(&objects(MAX_DEPTH)).is_ok());
         assert_eq!(compact_text(&objects(MAX_DEPTH + 1)).unwrap_err().fault, Fault::TooDeep);
+    }
+
+    #[test]
+    fn strings_are_written_as_another_writer_does() {
+        for place in 0..20 {
+            for odd in (0..=u8::MAX).map(char::from) {
+                let text = format!("{}{odd}{}", "a".repeat(place), "b".repeat(19 - place));
+                let mut out = Vec::new();
+                write_string(&text, &mut out);
+                assert_eq!(out, serde_json::to_vec(&text).unwrap(), "{text:?}");
+            }
+        }
     }
 
     #[test]

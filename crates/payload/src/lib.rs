@@ -60,7 +60,7 @@ pub use error::{MAX_BYTES, MAX_DEPTH, ParseError};
 pub use event::Event;
 pub use field_names::{FieldNames, Rule};
 pub use schema::Field;
-pub use update::Update;
+pub use update::{Reader, Update, View};
 
 /// The body that the vendor's documentation page shows, as it stands there.
 pub const SAMPLE: &str = include_str!("sample.json");

@@ -193,7 +193,8 @@ impl Names {
             u8::try_from(self.position(key.get(1..key.len().checked_sub(2)?)?)?).ok()?
         };
         let name = self.in_order.get(usize::from(position))?;
-        (*name.key == *key).then_some((name, u32::from(position)))
+        let same = head & name.mask == name.head && name.key.len() == key.len();
+        (same && (key.len() <= HEAD || *name.key == *key)).then_some((name, u32::from(position)))
     }
 }
 

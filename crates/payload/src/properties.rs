@@ -77,7 +77,7 @@ fn fields(update: &Update, value: &Value) {
             assert_eq!(update.integer(field), Some(integer), "{field} as an integer");
         }
         let texts = theirs.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-        assert!(update.texts(field).iter().eq(texts), "{field} as texts");
+        assert!(update.texts(field).eq(texts), "{field} as texts");
     }
 }
 

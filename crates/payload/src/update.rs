@@ -4,6 +4,8 @@
 //! came, because the bytes stay. Reading drops the white space between tokens and changes nothing else.
 
 mod fast;
+mod reader;
+mod view;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -16,6 +18,9 @@ use crate::json::{self, Cursor};
 use crate::lookup::Lookup;
 use crate::schema::{Field, Kind, Node, TOP_LEVEL};
 
+pub use reader::Reader;
+pub use view::{Texts, View};
+
 /// One state update, read once and known to be a JSON object in which no known field stands twice.
 ///
 /// What its fields hold is not judged by reading it; [`check`](crate::check::check) does that. Cloning shares the bytes.
@@ -23,7 +28,17 @@ use crate::schema::{Field, Kind, Node, TOP_LEVEL};
 pub struct Update {
     bytes: Bytes,
     members: Arc<Vec<Member>>,
-    top: [u32; TOP_LEVEL],
+    top: Top,
+}
+
+/// The places of the update's own fields among its members.
+#[derive(Clone, Debug)]
+struct Top([u32; TOP_LEVEL]);
+
+impl Default for Top {
+    fn default() -> Self {
+        Self([ABSENT; TOP_LEVEL])
+    }
 }
 
 /// A member of one of the schema's objects, in the order of the text. Offsets are into the compact text.
@@ -61,13 +76,7 @@ impl Update {
     /// [`MAX_DEPTH`], or a known field stands twice in one object.
     pub fn parse(text: impl Into<Bytes>) -> Result<Self, ParseError> {
         let (bytes, members) = scan(text.into(), Lookup::standard())?;
-        let mut top = [ABSENT; TOP_LEVEL];
-        for (position, member) in (0..).zip(&members) {
-            if let (Node::ROOT, What::Field(field)) = (member.node, member.what) {
-                top[field.index()] = position;
-            }
-        }
-        Ok(Self { bytes, members: Arc::new(members), top })
+        Ok(Self { bytes, top: top(&members), members: Arc::new(members) })
     }
 
     /// The update as JSON text without white space between tokens.
@@ -82,53 +91,64 @@ impl Update {
         self.bytes.clone()
     }
 
-    pub(crate) fn members(&self) -> &[Member] {
-        &self.members
+    /// The same, borrowed.
+    #[must_use]
+    pub fn view(&self) -> View<'_> {
+        View { text: &self.bytes, members: &self.members, top: &self.top }
     }
 
-    /// The value of a field of the update itself as JSON text; `None` if it is absent or `field` is a nested one.
+    /// See [`View::raw`].
     #[must_use]
     pub fn raw(&self, field: Field) -> Option<&str> {
-        let position = usize::try_from(*self.top.get(field.index())?).ok()?;
-        self.members.get(position).map(|member| member.value(&self.bytes))
+        self.view().raw(field)
     }
 
-    /// The characters of a field that holds a string.
+    /// See [`View::text`].
     #[must_use]
     pub fn text(&self, field: Field) -> Option<Cow<'_, str>> {
-        quoted(self.raw(field)?)
+        self.view().text(field)
     }
 
-    /// The strings of a field that holds an array of strings; empty if it holds none.
+    /// See [`View::texts`].
     #[must_use]
-    pub fn texts(&self, field: Field) -> Vec<Cow<'_, str>> {
-        let Some(array) = self.raw(field) else { return Vec::new() };
-        json::items(array.as_bytes()).into_iter().filter_map(|item| quoted(&array[item])).collect()
+    pub fn texts(&self, field: Field) -> Texts<'_> {
+        self.view().texts(field)
     }
 
-    /// The value of a field that holds an integer; `None` as well if it is beyond 64 bits.
+    /// See [`View::integer`].
     #[must_use]
     pub fn integer(&self, field: Field) -> Option<i64> {
-        self.raw(field)?.parse().ok()
+        self.view().integer(field)
     }
 
-    /// The value of a field that holds a boolean.
+    /// See [`View::flag`].
     #[must_use]
     pub fn flag(&self, field: Field) -> Option<bool> {
-        self.raw(field)?.parse().ok()
+        self.view().flag(field)
     }
 
-    /// The event's id.
+    /// See [`View::id`].
     #[must_use]
     pub fn id(&self) -> Option<Cow<'_, str>> {
-        self.text(Field::ID)
+        self.view().id()
     }
 
-    /// `start`, `ongoing` or `end`, or what else came.
+    /// See [`View::alerttype`].
     #[must_use]
     pub fn alerttype(&self) -> Option<Cow<'_, str>> {
-        self.text(Field::ALERTTYPE)
+        self.view().alerttype()
     }
+}
+
+/// Where each field of the update itself stands among the members.
+fn top(members: &[Member]) -> Top {
+    let mut top = Top::default();
+    for (position, member) in (0..).zip(members) {
+        if let (Node::ROOT, What::Field(field)) = (member.node, member.what) {
+            top.0[field.index()] = position;
+        }
+    }
+    top
 }
 
 impl std::str::FromStr for Update {

@@ -50,21 +50,20 @@ impl Policy {
     /// Whether an update is one of those that this policy is for.
     #[must_use]
     pub fn matches(&self, update: &Update) -> bool {
-        let one = |field| update.text(field).into_iter().collect();
-        let filters: [(&[String], Vec<Cow<'_, str>>); 5] = [
-            (&self.alert_types, one(Field::ALERTTYPE)),
-            (&self.severities, one(Field::SEVERITY)),
-            (&self.algorithms, one(Field::ALGORITHM)),
-            (&self.categories, update.texts(Field::CATEGORIES)),
-            (&self.track_by, update.texts(Field::TRACK_BY)),
-        ];
-        !self.disabled && filters.iter().all(|(wanted, came)| passes(wanted, came))
+        let one = |wanted, field| passes(wanted, update.text(field));
+        let any = |wanted, field| passes(wanted, update.texts(field));
+        !self.disabled
+            && one(&self.alert_types, Field::ALERTTYPE)
+            && one(&self.severities, Field::SEVERITY)
+            && one(&self.algorithms, Field::ALGORITHM)
+            && any(&self.categories, Field::CATEGORIES)
+            && any(&self.track_by, Field::TRACK_BY)
     }
 }
 
-fn passes(wanted: &[String], came: &[Cow<'_, str>]) -> bool {
+fn passes<'u>(wanted: &[String], came: impl IntoIterator<Item = Cow<'u, str>>) -> bool {
     let everything = wanted.is_empty() || wanted.iter().any(|value| value == "all");
-    everything || came.iter().any(|value| wanted.iter().any(|wanted| *wanted == **value))
+    everything || came.into_iter().any(|value| wanted.iter().any(|wanted| *wanted == *value))
 }
 
 /// Says where an update goes: to the integrations of all policies that match, each once, in the order of the policies.

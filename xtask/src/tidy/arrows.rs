@@ -28,7 +28,7 @@ const MODULES: &[(&str, &[Arrows])] = &[
             ("error", &[]),
             ("schema", &[]),
             ("words", &[]),
-            ("json", &["error"]),
+            ("json", &["error", "words"]),
             ("lookup", &["json", "schema"]),
             ("update", &["error", "json", "lookup", "schema", "words"]),
             ("batch", &[]),

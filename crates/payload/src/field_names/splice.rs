@@ -14,13 +14,13 @@ pub(super) enum Edit<'e> {
     Drop,
 }
 
-/// `text` with each member edited as `edit` says; it is asked in the order of the text, also for members of dropped ones.
+/// Appends `text` with each member edited as `edit` says; it is asked in the order of the text, also for members of dropped ones.
 pub(super) fn splice<'e>(
     text: &[u8],
     members: &[Member],
+    out: &mut Vec<u8>,
     mut edit: impl FnMut(&Member) -> Edit<'e>,
-) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len() + text.len() / 4);
+) {
     let mut done = 0;
     for member in members {
         let edit = edit(member);
@@ -38,7 +38,7 @@ pub(super) fn splice<'e>(
             }
             Edit::Name(name) => {
                 out.extend_from_slice(&text[done..start]);
-                json::write_string(name, &mut out);
+                json::write_string(name, out);
                 out.push(b':');
                 done = value.start;
             }
@@ -54,5 +54,4 @@ pub(super) fn splice<'e>(
         }
     }
     out.extend_from_slice(&text[done..]);
-    out
 }

@@ -13,7 +13,7 @@ use super::{Member, What};
 use crate::error::MAX_DEPTH;
 use crate::lookup::{HEAD, Inside, Lookup, Name, Names, head};
 use crate::schema::Node;
-use crate::words::{self, WORD};
+use crate::words;
 use gaps::Gaps;
 
 /// Reads a text without white space between tokens; the members of the schema's objects are added to `members`.
@@ -129,9 +129,18 @@ impl<const SPACED: bool> Scan<'_, SPACED> {
         self.text.get(at).copied()
     }
 
+    /// The first bytes from here on, as names are compared.
+    #[inline(always)]
     fn head(&self, at: usize) -> u128 {
-        let rest = self.text.get(at..).unwrap_or_default();
-        rest.first_chunk::<HEAD>().map_or_else(|| head(rest), |bytes| u128::from_le_bytes(*bytes))
+        match self.text.get(at..).and_then(<[u8]>::first_chunk::<HEAD>) {
+            Some(bytes) => u128::from_le_bytes(*bytes),
+            None => self.last_head(at),
+        }
+    }
+
+    #[cold]
+    fn last_head(&self, at: usize) -> u128 {
+        head(self.text.get(at..).unwrap_or_default())
     }
 
     fn object(&mut self, open: usize, node: Node, depth: usize) -> Option<usize> {
@@ -198,10 +207,12 @@ impl<const SPACED: bool> Scan<'_, SPACED> {
         if self.byte(at)? != b'"' {
             return None;
         }
-        let end = self.string(at)?;
-        if self.text[at..end].contains(&b'\\') {
+        let quote = self.plain_end(at + 1);
+        // A name with an escape may be known under another spelling.
+        if self.byte(quote)? != b'"' {
             return None;
         }
+        let end = quote + 1;
         let colon = self.gap(end);
         (self.byte(colon)? == b':').then(|| (end, self.gap(colon + 1)))
     }
@@ -284,21 +295,22 @@ impl<const SPACED: bool> Scan<'_, SPACED> {
     /// Steps over a string, from its first quote.
     #[inline(always)]
     fn string(&mut self, open: usize) -> Option<usize> {
-        let mut at = open + 1;
+        let at = self.plain_end(open + 1);
+        if self.byte(at)? == b'"' { Some(at + 1) } else { self.odd_string(at) }
+    }
+
+    /// Where a run of plain characters in a string ends; a little before, near the end of the text.
+    #[inline(always)]
+    fn plain_end(&mut self, mut at: usize) -> usize {
         while let Some(word) = words::word(self.text, at) {
             self.seen |= word;
             let ends = words::ends_of_plain(word);
-            if ends == 0 {
-                at += WORD;
-                continue;
-            }
             at += words::first(ends);
-            if self.byte(at)? == b'"' {
-                return Some(at + 1);
+            if ends != 0 {
+                break;
             }
-            return self.odd_string(at);
         }
-        self.odd_string(at)
+        at
     }
 
     /// Steps over the rest of a string that has an escape, or ends with the text.

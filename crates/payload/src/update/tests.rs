@@ -44,7 +44,12 @@ fn a_text_without_white_space_is_not_copied() {
 fn fields_can_be_asked_for() {
     let update = Update::parse(SAMPLE).unwrap();
     assert_eq!(update.id().as_deref(), Some("00edee24-bc66-4b37-803c-123456789012"));
-    assert_eq!(update.texts(Field::TRACK_BY), ["srcip", "dstip"]);
+    assert!(update.texts(Field::TRACK_BY).eq(["srcip", "dstip"]));
+    let odd = r#"{"tags":["a\"]",[["b"],"]"],{"c":",d"},1,"\u0065",""],"srcip":7,"dstip":["f"]}"#;
+    let odd = Update::parse(odd).unwrap();
+    let texts = |path: &str| odd.texts(Field::at(path).unwrap()).collect::<Vec<_>>();
+    assert_eq!(texts("tags"), ["a\"]", "e", ""]);
+    assert_eq!((texts("srcip"), texts("dstip"), texts("track_by")), (vec![], vec!["f".into()], vec![]));
     assert_eq!(update.integer(Field::TIMESTAMP), Some(1_689_391_131));
     assert_eq!((update.flag(Field::BYPASSRULE), update.flag(Field::SUMMARY)), (Some(false), None));
     assert_eq!(Update::parse("{\"beta\":true}").unwrap().flag(Field::at("beta").unwrap()), Some(true));
@@ -192,6 +197,24 @@ fn what_most_senders_write_is_read_the_quick_way() {
 }
 
 proptest! {
+    #[test]
+    fn a_reader_gives_what_a_reading_alone_gives(texts in proptest::collection::vec(update_text(), 1..5), broken: bool) {
+        let mut reader = Reader::new();
+        for text in texts {
+            let text = if broken { text.replacen(':', ":\u{e9}", 1) } else { text };
+            let alone = Update::parse(text.clone());
+            match reader.read(text.as_bytes()) {
+                Ok(view) => {
+                    let alone = alone.unwrap();
+                    prop_assert_eq!(view.as_bytes(), alone.as_bytes());
+                    prop_assert_eq!(view.members(), alone.view().members());
+                    prop_assert_eq!((view.id(), view.alerttype()), (alone.id(), alone.alerttype()));
+                }
+                Err(error) => prop_assert_eq!(Err(error), alone.map(drop)),
+            }
+        }
+    }
+
     #[test]
     fn what_is_read_the_quick_way_is_read_alike_the_plain_way(
         text in whole_update_text(), space in "[ \n]{0,20}", at: proptest::sample::Index, other in "[\\]\\[{}\",:0-9a-z\\\\ \n\t.-]{0,2}"

@@ -92,7 +92,7 @@ impl Value for Number {
     fn write(&self, out: &mut Vec<u8>) {
         match &self.0 {
             Repr::Integer(value) => {
-                serde_json::to_writer(out, value).expect("writing to memory cannot fail");
+                out.extend_from_slice(itoa::Buffer::new().format(*value).as_bytes());
             }
             Repr::Text(text) => out.extend_from_slice(text.as_bytes()),
         }

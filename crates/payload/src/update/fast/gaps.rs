@@ -45,19 +45,12 @@ impl<'a> Gaps<'a> {
     /// Copies what is still to be copied before `end`, and, where there is room, some of what follows it.
     #[inline(always)]
     fn keep(&mut self, text: &[u8], end: usize) {
-        let (run, place) = (self.kept..end, self.kept - self.dropped);
-        let mut done = 0;
-        while done < run.len() {
-            let chunk = text.get(run.start + done..).and_then(|rest| rest.first_chunk::<CHUNK>());
-            let room = self.out.get_mut(place + done..).and_then(|rest| rest.first_chunk_mut::<CHUNK>());
-            if let (Some(chunk), Some(room)) = (chunk, room) {
-                *room = *chunk;
-            } else {
-                let rest = &text[run.start + done..run.end];
-                self.out[place + done..place + run.len()].copy_from_slice(rest);
-                return;
-            }
-            done += CHUNK;
+        let (start, place) = (self.kept, self.kept - self.dropped);
+        let chunk = text.get(start..).and_then(|rest| rest.first_chunk::<CHUNK>());
+        let room = self.out.get_mut(place..).and_then(|rest| rest.first_chunk_mut::<CHUNK>());
+        match (chunk, room) {
+            (Some(chunk), Some(room)) if end - start <= CHUNK => *room = *chunk,
+            _ => self.out[place..place + end - start].copy_from_slice(&text[start..end]),
         }
     }
 }
