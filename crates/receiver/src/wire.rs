@@ -69,11 +69,6 @@ pub fn layout(bytes: &[u8]) -> Option<Layout> {
     Some(Layout { head, chunks: None, end })
 }
 
-/// Whether HTTP/2 begins here.
-pub(crate) fn begins_http2(bytes: &[u8]) -> bool {
-    bytes.starts_with(PREFACE)
-}
-
 /// Steps over chunks and the trailer section (RFC 9112, section 7.1).
 fn follow_chunks(bytes: &[u8], mut at: usize) -> (Vec<usize>, Option<usize>) {
     let mut chunks = Vec::new();

@@ -221,9 +221,7 @@ impl Line {
             Some(End::Broken(error)) => error.downcast_ref::<hyper::Error>(),
             _ => None,
         };
-        // Where HTTP/2 begins after line ends or a request, hyper gives up and says nothing.
-        let late = raw.as_ref().is_some_and(|raw| wire::begins_http2(raw.bytes.trim_ascii_start()));
-        let refused = error.filter(|_| !late).and_then(status_of);
+        let refused = error.filter(|error| error.is_parse()).and_then(|_| self.recorder.refused());
         // Line ends alone are nothing, unless hyper took them for a head and answered.
         let raw = raw.filter(|raw| refused.is_some() || !is_blank(&raw.bytes));
         let used = self.turns.load(Ordering::Relaxed) > 0;
@@ -276,15 +274,6 @@ fn holds(struck: &Struck) -> bool {
 /// Whether there are line ends only: old clients send one more after a body (RFC 9112, section 2.2).
 fn is_blank(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n'))
-}
-
-/// What hyper answers by itself.
-fn status_of(error: &hyper::Error) -> Option<StatusCode> {
-    match (error.is_parse_too_large(), error.is_parse()) {
-        (true, _) => Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
-        (false, true) => Some(StatusCode::BAD_REQUEST),
-        (false, false) => None,
-    }
 }
 
 fn head_fault(raw: Option<&Raw>, error: Option<&hyper::Error>) -> String {

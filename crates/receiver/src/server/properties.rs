@@ -107,14 +107,6 @@ fn answers(written: &[u8], captures: &[Arc<Capture>]) {
             }
         }
     }
-    // Whether hyper answers HTTP/2 that begins too late depends on how much of its beginning it had read by then.
-    let late = captures.last().is_some_and(|capture| match &capture.arrival {
-        Arrival::Head { raw: Some(raw), .. } => wire::begins_http2(raw.bytes.trim_ascii_start()),
-        _ => false,
-    });
-    if let (true, Some((400, length))) = (late, answer(rest, false)) {
-        rest = &rest[length..];
-    }
     assert!(rest.is_empty(), "there is an answer to no request: {}", rest.escape_ascii());
 }
 

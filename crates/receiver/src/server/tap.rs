@@ -2,12 +2,13 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
+use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -22,11 +23,14 @@ pub(super) struct Recorder(Arc<Shared>);
 struct Shared {
     tape: Mutex<Tape>,
     first_byte: Mutex<Option<Stopwatch>>,
+    /// What was answered in place of the service, 0 if nothing was.
+    refused: AtomicU16,
 }
 
 impl Recorder {
     pub(super) fn new(limit: usize) -> Self {
-        Self(Arc::new(Shared { tape: Mutex::new(Tape::new(limit)), first_byte: Mutex::new(None) }))
+        let (tape, first_byte) = (Mutex::new(Tape::new(limit)), Mutex::new(None));
+        Self(Arc::new(Shared { tape, first_byte, refused: AtomicU16::new(0) }))
     }
 
     pub(super) fn tape(&self) -> MutexGuard<'_, Tape> {
@@ -39,6 +43,18 @@ impl Recorder {
         first_byte.map_or(Duration::ZERO, |first_byte| first_byte.elapsed())
     }
 
+    /// What hyper answered by itself to what was no request. Whether it does depends on what it had read by then, so that it can
+    /// only be seen.
+    pub(super) fn refused(&self) -> Option<StatusCode> {
+        StatusCode::from_u16(self.0.refused.load(Ordering::SeqCst)).ok()
+    }
+
+    fn saw(&self, written: &[u8]) {
+        if let Some(status) = refusal(written) {
+            self.0.refused.store(status.as_u16(), Ordering::SeqCst);
+        }
+    }
+
     fn record(&self, came: &[u8]) {
         if came.is_empty() {
             return;
@@ -49,6 +65,15 @@ impl Recorder {
         }
         tape.record(came);
     }
+}
+
+/// The status of a head that stands alone, ends the connection and promises nothing more: the service's answers have a body.
+fn refusal(written: &[u8]) -> Option<StatusCode> {
+    let head = written.strip_prefix(b"HTTP/1.1 ").filter(|rest| rest.ends_with(b"\r\n\r\n"))?;
+    let has = |line: &[u8]| head.split(|byte| *byte == b'\n').any(|other| other.trim_ascii_end() == line);
+    let alone = has(b"connection: close") && has(b"content-length: 0");
+    let status = StatusCode::from_bytes(head.get(..3)?).ok()?;
+    (alone && status.is_client_error()).then_some(status)
 }
 
 /// How much is read at once from a connection whose reader asks for little.
@@ -105,6 +130,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
         let mut raw = this.ending.raw();
         let Some(left) = raw.as_mut() else {
             drop(raw);
+            this.recorder.saw(bytes);
             return Pin::new(&mut this.stream).poll_write(context, bytes);
         };
         while !left.is_empty() {
