@@ -182,6 +182,8 @@ mod tests {
         let mut allowed = Vec::new();
         for _ in 0..4 {
             allowed.push(breaker.allows(8, 0));
+            // At its limit it is closed: one failure opens it no more.
+            assert_eq!(breaker == Breaker::default(), allowed.len() == 4, "{breaker:?}");
             assert!(!breaker.finished(Health::Good, 8, NOW));
         }
         assert_eq!(allowed, [1, 2, 4, 8]);

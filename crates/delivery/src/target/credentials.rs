@@ -205,6 +205,11 @@ mod tests {
             assert_eq!(new(username, password).unwrap_err(), error);
         }
         assert!(new(&long[1..], &long[1..]).is_ok());
+        let said = [TooLong(Part::Username), TooLong(Part::Password)].map(|error| error.to_string());
+        assert_eq!(
+            said,
+            ["the user name is longer than 1024 bytes", "the password is longer than 1024 bytes"]
+        );
     }
 
     #[test]
@@ -220,6 +225,10 @@ mod tests {
             ("Basic dTo", Padding),
             ("Basic dTp=", Padding),
             ("Basic dTo==", Padding),
+            ("Basic d=pwdTpw", Alphabet(2)),
+            ("Basic dTp=dTpw", Alphabet(4)),
+            ("Basic =dTpw", Alphabet(1)),
+            ("Basic dTpwd=pw", Alphabet(6)),
             ("Basic dTr/", Utf8),
             ("Basic dXA=", NoColon),
             ("Basic dToA", DecodeError::Part(CredentialsError::ControlCharacter(Part::Password))),

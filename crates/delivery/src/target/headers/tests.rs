@@ -122,12 +122,72 @@ fn maps_and_lines_need_no_escapes() {
 
 #[test]
 fn the_limits_are_where_they_say() {
+    assert_eq!((MAX_TEXT, MAX_LINES), (16_384, 50), "as SECURITY.md says");
     let longest = format!("A: {}", "x".repeat(MAX_TEXT - 3));
     assert!(HeaderList::parse(&longest).is_ok());
     assert_eq!(HeaderList::parse(&format!("{longest}x")).unwrap_err()[0].fault, HeaderFault::TooLong);
     let lines = |count| vec!["A: 1"; count].join(",");
     assert!(HeaderList::parse(&lines(MAX_LINES)).is_ok());
     assert_eq!(HeaderList::parse(&lines(MAX_LINES + 1)).unwrap_err()[0].fault, HeaderFault::TooMany);
+    // Longer than the HTTP library takes a name, which only a map can hold.
+    let name = "n".repeat(70_000);
+    assert_eq!(HeaderList::from_pairs([(&*name, "1")]).unwrap_err()[0].fault, HeaderFault::TooLong);
+    assert!(HeaderList::from_pairs([(&*"n".repeat(30_000), "1")]).is_ok());
+}
+
+#[test]
+fn lists_are_joined_asked_and_given_other_values() {
+    let (first, second) = (HeaderList::parse("A: 1, B: 2").unwrap(), HeaderList::parse("B: 3").unwrap());
+    let both = first.clone().followed_by(second).unwrap();
+    assert_eq!(lines(&both), ["a=1", "b=2", "b=3"]);
+    let date = HeaderList::parse("Date: x").unwrap();
+    let twice = date.clone().followed_by(date).unwrap_err();
+    assert_eq!(twice[0].fault, HeaderFault::Repeated("Date".to_owned()));
+    let many = HeaderList::parse(&vec!["A: 1"; MAX_LINES].join(",")).unwrap();
+    assert_eq!(many.followed_by(first.clone()).unwrap_err()[0].fault, HeaderFault::TooMany);
+
+    let name = |text: &str| text.parse::<HeaderName>().unwrap();
+    assert!(
+        both.contains(&name("B"))
+            && !both.contains(&name("C"))
+            && !HeaderList::default().contains(&name("A"))
+    );
+
+    let masked =
+        both.with_values(|line| if *line.name() == "b" { "***".to_owned() } else { "\n".to_owned() });
+    assert_eq!(lines(&masked), ["a=1", "b=***", "b=***"], "what no value can be changes nothing");
+    assert_eq!(masked.to_string(), "A: 1, B: ***, B: ***", "names are as they were typed");
+}
+
+#[test]
+fn an_escape_has_the_place_of_both_its_characters() {
+    for (text, place) in [
+        ("A: x\\\\\u{e9}", 6..8),
+        ("A: \\,\u{e9}", 5..7),
+        ("\u{e9}\\,: 1", 0..2),
+        ("A: \"\\\"\u{e9}\"", 6..8),
+    ] {
+        let errors = HeaderList::parse(text).unwrap_err();
+        assert_eq!(errors[0].place, Place::Span(place), "{text}: {errors:?}");
+    }
+    // The name's own characters, with an escape at its end.
+    let errors = HeaderList::parse("Host\\,: 1").unwrap_err();
+    assert_eq!(errors[0].place, Place::Span(4..6), "{errors:?}");
+}
+
+#[test]
+fn a_quote_that_stands_alone_is_printed_escaped_and_one_in_quotes_is_not() {
+    for (value, printed) in [
+        ("a\"b", "A: a\\\"b"),
+        ("\"a\\\"b\"", "A: \"a\\\"b\""),
+        ("\"a\\\\\"", "A: \"a\\\\\""),
+        ("\"a\\\\\" \\ ,", "A: \"a\\\\\" \\\\ \\,"),
+        ("\"a\\", "A: \\\"a\\\\"),
+    ] {
+        let list = HeaderList::from_pairs([("A", value)]).unwrap();
+        assert_eq!(list.to_string(), printed);
+        assert_eq!(HeaderList::parse(printed), Ok(list));
+    }
 }
 
 #[test]
