@@ -1,74 +1,193 @@
-//! Reading, writing and renaming an update, beside the usual ways with serde_json in the same run: look at the ratios.
+//! Reading, asking, renaming and writing an update, each beside the usual way with serde_json in the same run: look at the
+//! ratios, which `cargo xtask bench` prints.
+//!
+//! An iteration takes 64 different events in turn: one body again and again would teach the branch predictor.
+
+#[path = "yardstick/event.rs"]
+mod yardstick;
 
 use std::hint::black_box;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group, criterion_main};
 use payload::generate::Play;
-use payload::{Event, FieldNames, Rule, Update};
+use payload::value::Json;
+use payload::{Event, Field, FieldNames, Reader, Rule, Update};
 use serde_json::Value;
 
 /// Updates as a platform would send them, `ipinfo` included.
 fn bodies() -> Vec<Vec<u8>> {
-    Play::new(7, 20, 1_689_391_131).map(|event| event.to_json()).collect()
+    let events = Play::new(7, 30, 1_689_391_131);
+    let bodies: Vec<_> = events.map(|event| event.to_json()).take(64).collect();
+    assert_eq!(bodies.len(), 64);
+    bodies
+}
+
+fn value(body: &[u8]) -> Value {
+    serde_json::from_slice(body).unwrap_or_default()
+}
+
+/// The same members in another order, with white space between all tokens.
+fn in_another_way(body: &[u8]) -> Vec<u8> {
+    let value = value(body);
+    let mut members: Vec<_> = value.as_object().into_iter().flatten().collect();
+    // Any order that is not the page's.
+    members.sort_by_key(|(name, _)| name.bytes().rev().collect::<Vec<_>>());
+    let lines = members.iter().map(|(name, value)| format!("   {name:?}: {value:#}"));
+    format!("{{\n{}\n}}", lines.collect::<Vec<_>>().join(",\n")).into_bytes()
+}
+
+/// Does it for each body, in turn.
+fn each<T>(bodies: &[T], mut work: impl FnMut(&T)) {
+    bodies.iter().for_each(|body| work(black_box(body)));
+}
+
+fn derived(body: &[u8]) -> Option<yardstick::Event> {
+    serde_json::from_slice(body).ok()
 }
 
 fn reading(criterion: &mut Criterion) {
     let bodies = bodies();
-    let bytes: usize = bodies.iter().map(Vec::len).sum();
-    let mut group = criterion.benchmark_group("reading");
-    group.throughput(Throughput::Bytes(bytes as u64));
-    let shared: Vec<bytes::Bytes> = bodies.iter().cloned().map(bytes::Bytes::from).collect();
-    group.bench_function("update", |bencher| {
-        bencher.iter(|| shared.iter().for_each(|body| drop(black_box(Update::parse(body.clone())))));
+    let others: Vec<_> = bodies.iter().map(|body| in_another_way(body)).collect();
+    let mut reader = Reader::new();
+    for (name, bodies) in [("reading", &bodies), ("reading in any order and white space", &others)] {
+        let mut group = criterion.benchmark_group(name);
+        group.bench_function("ours", |bencher| {
+            bencher.iter(|| each(bodies, |body| drop(black_box(reader.read(body)))));
+        });
+        group.bench_function("serde derive", |bencher| {
+            bencher.iter(|| each(bodies, |body| drop(black_box(derived(body)))));
+        });
+        group.finish();
+    }
+}
+
+/// What policies look at.
+fn ask(update: payload::View<'_>) {
+    black_box((update.alerttype(), update.text(Field::SEVERITY), update.text(Field::ALGORITHM)));
+    update
+        .texts(Field::CATEGORIES)
+        .chain(update.texts(Field::TRACK_BY))
+        .for_each(|text| drop(black_box(text)));
+}
+
+fn routing(criterion: &mut Criterion) {
+    let bodies = bodies();
+    let read: Vec<Update> = bodies.iter().filter_map(|body| Update::parse(body.clone()).ok()).collect();
+    let mut reader = Reader::new();
+    let mut group = criterion.benchmark_group("what policies need");
+    group.bench_function("ours, read and asked", |bencher| {
+        bencher.iter(|| each(&bodies, |body| reader.read(body).map(ask).unwrap_or_default()));
     });
-    group.bench_function("typed event", |bencher| {
-        bencher.iter(|| shared.iter().for_each(|body| drop(black_box(Event::parse(body.clone())))));
+    group.bench_function("ours, asked", |bencher| {
+        bencher.iter(|| each(&read, |update| ask(update.view())));
     });
-    group.bench_function("serde_json value", |bencher| {
-        bencher
-            .iter(|| bodies.iter().for_each(|body| drop(black_box(serde_json::from_slice::<Value>(body)))));
+    group.bench_function("serde derive", |bencher| {
+        bencher.iter(|| {
+            each(&bodies, |body| {
+                let routed = serde_json::from_slice::<yardstick::Routed<'_>>(body);
+                routed.iter().for_each(|routed| routed.texts().for_each(|text| _ = black_box(text)));
+            });
+        });
     });
     group.finish();
 }
 
 fn writing(criterion: &mut Criterion) {
-    let events: Vec<Event> = Play::new(7, 20, 1_689_391_131).collect();
-    let values: Vec<Value> = bodies().iter().filter_map(|body| serde_json::from_slice(body).ok()).collect();
+    let bodies = bodies();
+    let read: Vec<Update> = bodies.iter().filter_map(|body| Update::parse(body.clone()).ok()).collect();
+    let typed: Vec<Event> = bodies.iter().filter_map(|body| Event::parse(body.clone()).ok()).collect();
+    let derived: Vec<_> = bodies.iter().filter_map(|body| derived(body)).collect();
+    let (standard, mut out) = (FieldNames::standard(), Vec::with_capacity(1 << 16));
     let mut group = criterion.benchmark_group("writing");
-    group.bench_function("typed event", |bencher| {
-        bencher.iter(|| events.iter().for_each(|event| drop(black_box(event.to_json()))));
+    group.bench_function("ours, as it was read", |bencher| {
+        bencher.iter(|| {
+            each(&read, |update| {
+                out.clear();
+                black_box(standard.write(update.view(), &mut out)).ok();
+            });
+        });
     });
-    group.bench_function("serde_json value", |bencher| {
-        bencher.iter(|| values.iter().for_each(|value| drop(black_box(serde_json::to_vec(value)))));
+    group.bench_function("ours, typed", |bencher| {
+        bencher.iter(|| {
+            each(&typed, |event| {
+                out.clear();
+                event.write_json(&mut out);
+                black_box(&out);
+            });
+        });
+    });
+    group.bench_function("serde derive", |bencher| {
+        bencher.iter(|| {
+            each(&derived, |event| {
+                out.clear();
+                black_box(serde_json::to_writer(&mut out, event)).ok();
+            });
+        });
     });
     group.finish();
+}
+
+/// The members that are sent under another name.
+const RENAMED: [(&str, &str); 7] = [
+    ("id", "event_id"),
+    ("severity", "level"),
+    ("summary", "message"),
+    ("start", "began"),
+    ("timestamp", "at"),
+    ("track_by", "keys"),
+    ("site", "place"),
+];
+
+fn mapping() -> FieldNames {
+    let mut rules: Vec<Rule> = RENAMED.iter().map(|(path, name)| Rule::rename(path, name)).collect();
+    rules.extend([Rule::rename("metrics.bits.avg", "mean"), Rule::omit("rules"), Rule::omit("tag")]);
+    rules.extend(Json::parse("\"fusion\"").map(|value| Rule::add("source", value)));
+    FieldNames::compile(&rules).unwrap_or_default()
+}
+
+/// The usual way: into a tree, move members, out again.
+fn by_value(body: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let mut value: Value = serde_json::from_slice(body).ok()?;
+    let members = value.as_object_mut()?;
+    for (from, to) in RENAMED {
+        let moved = members.remove(from)?;
+        members.insert(to.to_owned(), moved);
+    }
+    let bits = members.get_mut("metrics")?.get_mut("bits")?.as_object_mut()?;
+    let mean = bits.remove("avg")?;
+    bits.insert("mean".to_owned(), mean);
+    members.remove("rules");
+    members.remove("tag");
+    members.insert("source".to_owned(), Value::from("fusion"));
+    serde_json::to_writer(out, &value).ok()
 }
 
 fn renaming(criterion: &mut Criterion) {
-    let updates: Vec<Update> = bodies().into_iter().filter_map(|body| Update::parse(body).ok()).collect();
-    let names =
-        FieldNames::compile(&[Rule::rename("id", "event_id"), Rule::rename("metrics.bits.avg", "mean")]);
-    let names = names.unwrap_or_default();
+    let bodies = bodies();
+    let (mut reader, mut out) = (Reader::new(), Vec::with_capacity(1 << 16));
     let mut group = criterion.benchmark_group("renaming");
-    group.bench_function("update", |bencher| {
-        bencher.iter(|| updates.iter().for_each(|update| drop(black_box(names.render(update)))));
-    });
-    group.bench_function("serde_json value", |bencher| {
-        bencher.iter(|| updates.iter().for_each(|update| drop(black_box(by_value(update.as_bytes())))));
+    for (name, names) in [("ours", mapping()), ("ours, nothing renamed", FieldNames::standard())] {
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                each(&bodies, |body| {
+                    out.clear();
+                    let written =
+                        reader.read(body).ok().and_then(|update| names.write(update, &mut out).ok());
+                    assert!(black_box(written).is_some());
+                });
+            });
+        });
+    }
+    group.bench_function("serde value", |bencher| {
+        bencher.iter(|| {
+            each(&bodies, |body| {
+                out.clear();
+                assert!(black_box(by_value(body, &mut out)).is_some());
+            });
+        });
     });
     group.finish();
 }
 
-/// The usual way: into a tree, move two members, out again.
-fn by_value(body: &[u8]) -> Option<Vec<u8>> {
-    let mut value: Value = serde_json::from_slice(body).ok()?;
-    let id = value.as_object_mut()?.remove("id")?;
-    value.as_object_mut()?.insert("event_id".to_owned(), id);
-    let bits = value.get_mut("metrics")?.get_mut("bits")?.as_object_mut()?;
-    let avg = bits.remove("avg")?;
-    bits.insert("mean".to_owned(), avg);
-    serde_json::to_vec(&value).ok()
-}
-
-criterion_group!(benches, reading, writing, renaming);
+criterion_group!(benches, reading, routing, writing, renaming);
 criterion_main!(benches);

@@ -66,6 +66,8 @@ pub struct FieldNames {
     /// Whether any field of the object has another name, by [`Node::index`].
     renamed: Vec<bool>,
     constants: Vec<Constant>,
+    /// Whether it changes nothing.
+    standard: bool,
     /// The names as sent, for reading them back.
     as_sent: Lookup,
 }
@@ -135,6 +137,7 @@ impl FieldNames {
             edits: Field::all().map(|_| Edit::Keep).collect(),
             renamed: Node::all().map(|_| false).collect(),
             constants: Vec::new(),
+            standard: true,
             as_sent: Lookup::new(|field| Some(field.name())),
         }
     }
@@ -155,8 +158,8 @@ impl FieldNames {
 
     /// Whether it changes nothing.
     #[must_use]
-    pub fn is_standard(&self) -> bool {
-        self.constants.is_empty() && self.edits.iter().all(|edit| matches!(edit, Edit::Keep))
+    pub const fn is_standard(&self) -> bool {
+        self.standard
     }
 
     /// The name that a field is sent under; `None` if it is left out (itself, not through an object around it).
@@ -187,6 +190,10 @@ impl FieldNames {
     /// # Errors
     /// As [`Self::render`]; then the buffer is as it was.
     pub fn write(&self, update: View<'_>, out: &mut Vec<u8>) -> Result<(), Collision> {
+        if self.standard {
+            out.extend_from_slice(update.as_bytes());
+            return Ok(());
+        }
         self.refuse_collisions(update)?;
         splice::splice(update.as_bytes(), update.members(), out, |member| match member.what {
             What::Field(field) => match &self.edits[field.index()] {

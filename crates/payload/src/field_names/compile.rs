@@ -70,6 +70,7 @@ pub(super) fn compile(rules: &[Rule]) -> Result<FieldNames, RuleErrors> {
     for field in Field::all() {
         names.renamed[field.node().index()] |= matches!(names.edits[field.index()], Edit::Rename { .. });
     }
+    names.standard = names.constants.is_empty() && names.edits.iter().all(|edit| matches!(edit, Edit::Keep));
     names.as_sent = Lookup::new(|field| names.name(field));
     Ok(names)
 }

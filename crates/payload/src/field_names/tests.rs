@@ -155,6 +155,21 @@ fn without_a_mapping_the_bytes_are_shared() {
     let update = Update::parse(BODY).unwrap();
     let body = FieldNames::standard().render(&update).unwrap();
     assert_eq!(body.as_ptr(), update.as_bytes().as_ptr());
+    for (rules, standard) in [
+        (vec![], true),
+        (vec![Rule::rename("id", "id")], true),
+        (vec![Rule::rename("id", "event")], false),
+        (vec![Rule::omit("id")], false),
+        (vec![Rule::add("a", json("1"))], false),
+    ] {
+        let names = FieldNames::compile(&rules).unwrap();
+        let mut out = b"before".to_vec();
+        names.write(update.view(), &mut out).unwrap();
+        assert_eq!(
+            (names.is_standard(), out == [&b"before"[..], update.as_bytes()].concat()),
+            (standard, standard)
+        );
+    }
 }
 
 #[test]
