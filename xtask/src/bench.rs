@@ -24,13 +24,15 @@ const ROWS: &[Row] = &[
     row("writing", "ours, typed", "serde derive", 2.4),
     row("renaming", "ours", "serde value", 10.0),
     row("renaming", "ours", "ours, nothing renamed", 0.97),
+    row("header list", "ours, where it stands", "split, trim, to_string", 4.0),
+    row("header list", "ours, where it stands", "httparse", 0.67),
     row("receiving", "ours", "wiremock", 3.0),
     row("receiving", "ours", "bare hyper", 0.5),
 ];
 
 pub(crate) fn bench(quick: bool) -> Result<(), String> {
-    let mut arguments =
-        vec!["bench", "--package", "fusion-webhook", "--bench", "payload", "--bench", "receiver"];
+    let mut arguments = vec!["bench", "--package", "fusion-webhook"];
+    arguments.extend(["--bench", "payload", "--bench", "target", "--bench", "receiver"]);
     if quick {
         arguments.extend(["--", "--warm-up-time", "0.2", "--measurement-time", "0.5", "--sample-size", "10"]);
     }

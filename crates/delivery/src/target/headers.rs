@@ -14,12 +14,14 @@
 
 mod error;
 mod parse;
+mod plain;
 
 use std::fmt;
 
 use http::{HeaderName, HeaderValue};
 
 pub use error::{HeaderError, HeaderFault, Place};
+pub use plain::{Odd, PlainLines};
 
 /// The longest text of a Headers field, in bytes: twice what common servers take as a whole head.
 pub const MAX_TEXT: usize = 16 * 1024;
@@ -205,11 +207,15 @@ fn typed(value: &str) -> String {
 /// Laws that a fuzzer plays against this module; each panics when its law is broken.
 #[doc(hidden)]
 pub mod properties {
-    use super::HeaderList;
+    use super::{HeaderList, parse};
 
-    /// What is accepted holds nothing that could start another line, and survives being printed and read again.
+    /// What is accepted holds nothing that could start another line, survives being printed and read again, and reads alike
+    /// whichever way it is read.
     pub fn reading(data: &[u8]) {
         let Ok(text) = std::str::from_utf8(data) else { return };
+        if let Some(list) = parse::plain(text) {
+            assert_eq!(parse::any(text), Ok(list), "the two readings differ");
+        }
         let Ok(list) = HeaderList::parse(text) else { return };
         for line in list.iter() {
             let clean =

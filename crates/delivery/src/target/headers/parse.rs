@@ -5,6 +5,7 @@ use std::ops::Range;
 use http::{HeaderName, HeaderValue};
 
 use super::error::{HeaderError, HeaderFault, Place};
+use super::plain::PlainLines;
 use super::{HeaderLine, HeaderList, MAX_LINES, MAX_TEXT, OWNED, SINGLETONS};
 
 /// A character of an item and where it stands; an escaped one stands where its backslash does.
@@ -20,6 +21,29 @@ pub(super) fn list(text: &str) -> Result<HeaderList, Vec<HeaderError>> {
         let place = Place::Span(MAX_TEXT..text.len());
         return Err(vec![HeaderError { place, fault: HeaderFault::TooLong }]);
     }
+    match plain(text) {
+        Some(list) => Ok(list),
+        None => any(text),
+    }
+}
+
+/// A list in which nothing is escaped and nothing is wrong.
+pub(super) fn plain(text: &str) -> Option<HeaderList> {
+    let mut lines: Vec<HeaderLine> = Vec::new();
+    for line in PlainLines::of(text) {
+        let (typed_name, value) = line.ok()?;
+        let name = HeaderName::from_bytes(typed_name.as_bytes()).ok()?;
+        if lines.len() == MAX_LINES || is_owned(&name) || is_repeated(&name, &lines) {
+            return None;
+        }
+        let value = HeaderValue::from_str(value).ok()?;
+        lines.push(HeaderLine { typed_name: typed_name.to_owned(), name, value });
+    }
+    Some(HeaderList { lines })
+}
+
+/// Any list, with all that is wrong with it.
+pub(super) fn any(text: &str) -> Result<HeaderList, Vec<HeaderError>> {
     let mut reading = Reading::default();
     let mut before: Option<Range<usize>> = None;
     for item in split(text, &mut reading.errors) {
@@ -188,13 +212,10 @@ impl Reading {
         let name = typed_name.parse::<HeaderName>();
         match &name {
             _ if typed_name.is_empty() => self.error(place, HeaderFault::EmptyName),
-            Ok(name) if OWNED.contains(&name.as_str()) || name.as_str().starts_with("proxy-") => {
+            Ok(name) if is_owned(name) => {
                 self.error(place, HeaderFault::Owned(typed_name.clone()));
             }
-            Ok(name)
-                if SINGLETONS.contains(&name.as_str())
-                    && self.lines.iter().any(|line| line.name == *name) =>
-            {
+            Ok(name) if is_repeated(name, &self.lines) => {
                 self.error(place, HeaderFault::Repeated(typed_name.clone()));
             }
             Ok(_) if self.lines.len() == MAX_LINES => self.error(place, HeaderFault::TooMany),
@@ -219,6 +240,15 @@ impl Reading {
         });
         Err(self.errors)
     }
+}
+
+fn is_owned(name: &HeaderName) -> bool {
+    OWNED.contains(&name.as_str()) || name.as_str().starts_with("proxy-")
+}
+
+/// Whether it may stand once only, and does already.
+fn is_repeated(name: &HeaderName, lines: &[HeaderLine]) -> bool {
+    SINGLETONS.contains(&name.as_str()) && lines.iter().any(|line| line.name == *name)
 }
 
 /// RFC 9110, section 5.6.2.

@@ -198,7 +198,41 @@ fn secrets_do_not_print() {
     assert!(!printed.contains("hidden") && printed.contains("seen"), "{printed}");
 }
 
+#[test]
+fn the_lines_of_most_lists_are_read_where_they_stand() {
+    let text = " X-Netography: Webhook ,,If-Match:\"a, b\" c, \t,C : , D:\t1\t2 ";
+    let lines: Result<Vec<_>, _> = PlainLines::of(text).collect();
+    assert_eq!(
+        lines,
+        Ok(vec![("X-Netography", "Webhook"), ("If-Match", "\"a, b\" c"), ("C", ""), ("D", "1\t2")])
+    );
+    for odd in [
+        "A",
+        "A b: 1",
+        ": 1",
+        "A: \\,",
+        "A: \"a\\\"\"",
+        "A: \"",
+        "A: \u{e9}",
+        "\u{e9}: 1",
+        "A: \n",
+        "A: \"\n\"",
+        "\"A\": 1",
+    ] {
+        let text = format!("X: 1, {odd}, Y: 2");
+        let lines: Vec<_> = PlainLines::of(&text).collect();
+        assert_eq!(lines, [Ok(("X", "1")), Err(Odd)], "{odd:?}");
+    }
+}
+
 proptest! {
+    #[test]
+    fn a_list_that_is_read_where_it_stands_is_read_alike_any_way(text in "([A-C:, \t]|: |\\\\|\"|\u{e9}|Host|date: 1,){0,16}") {
+        if let Some(list) = parse::plain(&text) {
+            prop_assert_eq!(parse::any(&text), Ok(list));
+        }
+    }
+
     #[test]
     fn any_list_survives_being_printed(pairs in proptest::collection::vec(("[a-z-]{1,8}", "[ -~\t]{0,12}|[\"\\\\, a]{0,8}"), 0..6)) {
         if let Ok(list) = HeaderList::from_pairs(pairs) {

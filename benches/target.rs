@@ -1,0 +1,45 @@
+//! Reading what stands in the form of an integration, beside the usual ways in the same run: look at the ratios, which
+//! `cargo xtask bench` prints.
+
+use std::hint::black_box;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use delivery::target::headers::{HeaderList, PlainLines};
+
+/// Eight lines as an integration has them.
+const LIST: &str = "X-Netography: Webhook, X-Api-Key: 4f1d2c7a9b8e, Accept: application/json, X-Tenant: example, \
+    If-Match: \"a, b\", X-Environment: production, X-Source: fusion/1.0 (ams), X-Request-Class: alert";
+
+/// The same as they stand in a request.
+const HEAD: &str = "X-Netography: Webhook\r\nX-Api-Key: 4f1d2c7a9b8e\r\nAccept: application/json\r\nX-Tenant: example\r\n\
+    If-Match: \"a, b\"\r\nX-Environment: production\r\nX-Source: fusion/1.0 (ams)\r\nX-Request-Class: alert\r\n\r\n";
+
+/// As somebody writes it down, who does not think of commas in quotes.
+fn split(text: &str) -> Vec<(String, String)> {
+    let lines = text.split(',').filter_map(|line| line.split_once(':'));
+    lines.map(|(name, value)| (name.trim().to_string(), value.trim().to_string())).collect()
+}
+
+fn header_list(criterion: &mut Criterion) {
+    assert_eq!(PlainLines::of(LIST).filter_map(Result::ok).count(), 8);
+    let mut group = criterion.benchmark_group("header list");
+    group.bench_function("ours, where it stands", |bencher| {
+        bencher.iter(|| PlainLines::of(black_box(LIST)).for_each(|line| drop(black_box(line))));
+    });
+    group.bench_function("ours, as lines of a request", |bencher| {
+        bencher.iter(|| black_box(HeaderList::parse(black_box(LIST))).is_ok());
+    });
+    group.bench_function("split, trim, to_string", |bencher| {
+        bencher.iter(|| drop(black_box(split(black_box(LIST)))));
+    });
+    group.bench_function("httparse", |bencher| {
+        bencher.iter(|| {
+            let mut lines = [httparse::EMPTY_HEADER; 16];
+            assert!(black_box(httparse::parse_headers(black_box(HEAD.as_bytes()), &mut lines)).is_ok());
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, header_list);
+criterion_main!(benches);
