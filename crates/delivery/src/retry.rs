@@ -296,6 +296,19 @@ mod tests {
     }
 
     #[test]
+    fn each_reason_is_said() {
+        for (reason, said) in [
+            (Reason::GaveUp, "given up after its last attempt"),
+            (Reason::Expired, "expired while it waited"),
+            (Reason::Unrenderable("x".to_owned()), "the body cannot be made: x"),
+            (Reason::LaneRemoved, "its integration was removed"),
+            (Reason::Damaged, "its record in the store is damaged"),
+        ] {
+            assert_eq!(reason.to_string(), said);
+        }
+    }
+
+    #[test]
     fn every_outcome_has_its_consequence() {
         use Disposition::{Dead, Delivered, Repeat, Retry};
         use Health::{Bad, Good, Unknown};

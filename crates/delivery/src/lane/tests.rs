@@ -122,6 +122,60 @@ fn bodies_under_way_are_bounded_but_one_always_goes() {
 }
 
 #[test]
+fn a_probe_that_told_nothing_is_followed_by_another() {
+    let mut lane = lane(8);
+    started(&mut lane, NOW);
+    for id in 1..=8 {
+        finish(&mut lane, id, 500, NOW);
+    }
+    let probe = Some(Ask { limit: 1, epoch: 1 });
+    assert_eq!(lane.ask(ALL, after(1000)), probe);
+    // Nothing is due by itself; what is claimed waits for the outage to end.
+    lane.take(&[Claimed { attempts: 1, ..claimed_new(1) }], None, Some(NOW), 0);
+    assert_eq!(started(&mut lane, after(1000)), [1]);
+    let unknown = Outcome::Unrenderable("for a test".to_owned());
+    let wall = UNIX_EPOCH;
+    lane.finished(DeliveryId(1), &unknown, after(1000), wall, Die::new(1.0)).unwrap();
+    lane.closed(DeliveryId(1), true, None);
+    assert!(lane.breaker().is_open(), "it said nothing of the receiver");
+    assert_eq!(lane.ask(ALL, after(2000)), probe, "the others still wait for the outage to end");
+    lane.take(&[], None, Some(NOW), 0);
+    assert_eq!(lane.ask(ALL, after(3000)), None, "there was none of them");
+}
+
+#[test]
+fn a_lane_tells_what_it_holds_and_takes_the_store_s_count() {
+    let mut lane = lane(3);
+    let told = |lane: &Lane| (lane.in_flight(), lane.held(), lane.backlog(), lane.oldest());
+    let idle = |lane: &Lane| lane.idle().map(|id| id.0).collect::<Vec<_>>();
+    assert_eq!((told(&lane), idle(&lane)), ((0, 3, 3, Some(NOW)), vec![1, 2, 3]));
+    lane.start(ALL, NOW);
+    assert_eq!((told(&lane), idle(&lane)), ((1, 3, 3, Some(NOW)), vec![2, 3]));
+    lane.start(ALL, NOW);
+    finish(&mut lane, 1, 200, NOW);
+    assert_eq!((told(&lane), idle(&lane)), ((1, 2, 2, Some(NOW)), vec![3]));
+
+    lane.recount(0, None, NOW);
+    assert_eq!((lane.backlog(), lane.oldest(), lane.ask(ALL, NOW)), (0, None, None), "the store has nothing");
+    lane.recount(7, Some(after(1)), NOW);
+    assert_eq!((lane.backlog(), lane.oldest()), (7, Some(after(1))));
+    assert_eq!(lane.ask(ALL, NOW), Some(Ask { limit: 14, epoch: 0 }), "what was added unheard is claimed");
+}
+
+#[test]
+fn a_gate_that_is_opened_forgets_the_outage_and_one_that_is_closed_does_not() {
+    let mut lane = lane(8);
+    started(&mut lane, NOW);
+    for id in 1..=8 {
+        finish(&mut lane, id, 500, NOW);
+    }
+    lane.set_gate(Gate::Paused);
+    assert!(lane.breaker().is_open());
+    lane.set_gate(Gate::Open);
+    assert!(!lane.breaker().is_open());
+}
+
+#[test]
 fn other_settings_hold_at_once() {
     let mut lane = lane(8);
     let concurrency = NonZeroUsize::new(2).unwrap();
