@@ -283,7 +283,10 @@ impl Schedule {
 
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
     use super::*;
+    use crate::outcome::Answer;
 
     const NOW: Timestamp = Timestamp::from_micros(1_000_000_000);
 
@@ -306,5 +309,61 @@ mod tests {
         for (limit, many) in [(1, 1), (100, 1), (101, 2), (200, 2), (201, 3)] {
             assert_eq!(started(limit), many, "{limit}");
         }
+    }
+
+    fn finish(schedule: &mut Schedule, lane: LaneId, delivery: u64) {
+        let id = DeliveryId(delivery);
+        let answer = Answer { status: http::StatusCode::OK, retry_after: None };
+        let outcome = Outcome::Answered(answer);
+        assert!(schedule.finished(lane, id, &outcome, NOW, UNIX_EPOCH, Die::new(1.0)).is_some());
+        schedule.closed(lane, id, true, None);
+    }
+
+    #[test]
+    fn what_a_lane_had_under_way_is_free_for_others_when_it_is_removed() {
+        let (gone, left) = (LaneId(1), LaneId(2));
+        let mut schedule = Schedule::new(NonZeroUsize::new(2).unwrap(), 200);
+        for lane in [gone, left] {
+            let (name, state) = (format!("{lane:?}"), LaneState::default());
+            let record = LaneRecord { id: lane, name, state, backlog: 2, oldest: Some(NOW) };
+            schedule.set_lane(&record, LaneSettings::default(), NOW);
+            let claimed = |id| Claimed { id: DeliveryId(id), attempts: 0, accepted: NOW, bytes: 100 };
+            schedule.took(lane, &[claimed(1), claimed(2)], None, Some(NOW), 0);
+        }
+        let starts = |schedule: &mut Schedule| {
+            let actions = schedule.step(NOW).into_iter();
+            let starts = actions.filter_map(|action| match action {
+                Action::Start(lane, delivery) => Some((lane, delivery.0)),
+                _ => None,
+            });
+            starts.collect::<Vec<_>>()
+        };
+        assert_eq!(starts(&mut schedule), [(gone, 1), (left, 1)]);
+        assert_eq!(schedule.in_flight(), 2);
+        assert_eq!(schedule.remove_lane(gone), [DeliveryId(2)], "what it had claimed and not started");
+        assert_eq!(schedule.remove_lane(gone), []);
+        assert_eq!(schedule.in_flight(), 1);
+        assert_eq!(schedule.lanes().map(|(id, _)| id).collect::<Vec<_>>(), [left]);
+        assert_eq!(starts(&mut schedule), [(left, 2)], "it has all that there is now");
+        let outcome = Outcome::Unsent;
+        assert_eq!(schedule.finished(gone, DeliveryId(1), &outcome, NOW, UNIX_EPOCH, Die::new(1.0)), None);
+        assert!(!schedule.is_empty());
+        finish(&mut schedule, left, 1);
+        finish(&mut schedule, left, 2);
+        assert_eq!((schedule.in_flight(), schedule.is_empty()), (0, true));
+    }
+
+    #[test]
+    fn what_the_store_counts_anew_is_claimed() {
+        let lane = LaneId(1);
+        let (name, state) = ("a".to_owned(), LaneState::default());
+        let mut record = LaneRecord { id: lane, name, state, backlog: 0, oldest: None };
+        let mut schedule = Schedule::new(NonZeroUsize::MIN, 200);
+        schedule.set_lane(&record, LaneSettings::default(), NOW);
+        assert_eq!((schedule.step(NOW), schedule.is_empty()), (vec![], true));
+        (record.backlog, record.oldest) = (3, Some(NOW));
+        schedule.recount(&record, NOW);
+        let wanted = Wanted { lane, limit: 2, epoch: 0, bytes: 200 };
+        assert_eq!((schedule.step(NOW), schedule.is_empty()), (vec![Action::Claim(wanted)], false));
     }
 }

@@ -118,7 +118,47 @@ fn bodies_under_way_are_bounded_but_one_always_goes() {
     assert_eq!(lane.start(share(200), NOW), Some(DeliveryId(2)));
     assert_eq!(lane.bytes_in_flight(), 200);
     finish(&mut lane, 1, 200, NOW);
+    assert_eq!(lane.bytes_in_flight(), 100);
     assert_eq!(lane.start(share(200), NOW), Some(DeliveryId(3)));
+}
+
+#[test]
+fn an_attempt_that_was_not_sent_is_repeated_under_its_number() {
+    let mut lane = lane(1);
+    let mut numbers = Vec::new();
+    for (outcome, disposed) in
+        [(Outcome::Unsent, false), (Outcome::TimedOut(crate::outcome::Phase::Connect), true)]
+    {
+        assert_eq!(started(&mut lane, NOW), [1]);
+        let finished = lane.finished(DeliveryId(1), &outcome, NOW, UNIX_EPOCH, Die::new(1.0)).unwrap();
+        assert_eq!(finished.disposal.is_some(), disposed);
+        numbers.push(finished.attempt);
+    }
+    lane.closed(DeliveryId(1), false, Some(NOW));
+    lane.ask(ALL, NOW);
+    lane.take(&[Claimed { attempts: 1, ..claimed_new(1) }], None, Some(NOW), 0);
+    assert_eq!(started(&mut lane, NOW), [1]);
+    let outcome = Outcome::TimedOut(crate::outcome::Phase::Connect);
+    let finished = lane.finished(DeliveryId(1), &outcome, NOW, UNIX_EPOCH, Die::new(1.0)).unwrap();
+    numbers.push(finished.attempt);
+    assert_eq!(numbers, [1, 1, 2]);
+}
+
+#[test]
+fn what_stood_behind_something_that_expired_is_claimed() {
+    let mut lane = lane(1);
+    started(&mut lane, NOW);
+    finish(&mut lane, 1, 200, NOW);
+    lane.recount(5, Some(NOW), NOW);
+    lane.ask(ALL, NOW);
+    lane.take(&[], None, Some(NOW), 0);
+    let expiry = NOW.after(crate::retry::DEFAULT_EXPIRY);
+    assert_eq!(lane.sweep(expiry), Some(NOW));
+    lane.swept(0, Some(expiry), expiry);
+    assert_eq!(lane.ask(ALL, expiry), None, "nothing expired, so that nothing new is at the head");
+    assert!(lane.sweep(expiry.after(crate::retry::DEFAULT_EXPIRY)).is_some());
+    lane.swept(2, Some(expiry), expiry);
+    assert_eq!((lane.backlog(), lane.ask(ALL, expiry)), (3, Some(Ask { limit: 16, epoch: 0 })));
 }
 
 #[test]
