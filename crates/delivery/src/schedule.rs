@@ -319,38 +319,81 @@ mod tests {
         schedule.closed(lane, id, true, None);
     }
 
-    #[test]
-    fn what_a_lane_had_under_way_is_free_for_others_when_it_is_removed() {
-        let (gone, left) = (LaneId(1), LaneId(2));
-        let mut schedule = Schedule::new(NonZeroUsize::new(2).unwrap(), 200);
-        for lane in [gone, left] {
+    /// Lanes from 1 on with two claimed bodies of 100 bytes each.
+    fn with_lanes(lanes: u64, attempts: usize, bytes: u64) -> Schedule {
+        let mut schedule = Schedule::new(NonZeroUsize::new(attempts).unwrap(), bytes);
+        for lane in (1..=lanes).map(LaneId) {
             let (name, state) = (format!("{lane:?}"), LaneState::default());
             let record = LaneRecord { id: lane, name, state, backlog: 2, oldest: Some(NOW) };
             schedule.set_lane(&record, LaneSettings::default(), NOW);
             let claimed = |id| Claimed { id: DeliveryId(id), attempts: 0, accepted: NOW, bytes: 100 };
             schedule.took(lane, &[claimed(1), claimed(2)], None, Some(NOW), 0);
         }
-        let starts = |schedule: &mut Schedule| {
-            let actions = schedule.step(NOW).into_iter();
-            let starts = actions.filter_map(|action| match action {
-                Action::Start(lane, delivery) => Some((lane, delivery.0)),
-                _ => None,
-            });
-            starts.collect::<Vec<_>>()
+        schedule
+    }
+
+    /// What is started now: lanes, and deliveries of theirs.
+    fn starts(schedule: &mut Schedule) -> Vec<(u64, u64)> {
+        let start = |action| match action {
+            Action::Start(lane, delivery) => Some((lane.0, delivery.0)),
+            _ => None,
         };
-        assert_eq!(starts(&mut schedule), [(gone, 1), (left, 1)]);
-        assert_eq!(schedule.in_flight(), 2);
-        assert_eq!(schedule.remove_lane(gone), [DeliveryId(2)], "what it had claimed and not started");
-        assert_eq!(schedule.remove_lane(gone), []);
-        assert_eq!(schedule.in_flight(), 1);
-        assert_eq!(schedule.lanes().map(|(id, _)| id).collect::<Vec<_>>(), [left]);
-        assert_eq!(starts(&mut schedule), [(left, 2)], "it has all that there is now");
-        let outcome = Outcome::Unsent;
-        assert_eq!(schedule.finished(gone, DeliveryId(1), &outcome, NOW, UNIX_EPOCH, Die::new(1.0)), None);
-        assert!(!schedule.is_empty());
-        finish(&mut schedule, left, 1);
-        finish(&mut schedule, left, 2);
-        assert_eq!((schedule.in_flight(), schedule.is_empty()), (0, true));
+        schedule.step(NOW).into_iter().filter_map(start).collect()
+    }
+
+    #[test]
+    fn what_a_lane_had_under_way_is_free_for_others_when_it_is_removed() {
+        // Both lanes are at their share: of all attempts, of all bytes; and with all of them, nothing is left for a turn.
+        for (attempts, bytes) in [(3, 100_000), (100, 201), (2, 200)] {
+            let mut schedule = with_lanes(2, attempts, bytes);
+            assert_eq!(starts(&mut schedule), [(1, 1), (2, 1)]);
+            assert_eq!(schedule.in_flight(), 2);
+            assert_eq!(
+                schedule.remove_lane(LaneId(1)),
+                [DeliveryId(2)],
+                "what it had claimed and not started"
+            );
+            assert_eq!(schedule.remove_lane(LaneId(1)), []);
+            assert_eq!(schedule.in_flight(), 1);
+            assert_eq!(schedule.lanes().map(|(id, _)| id).collect::<Vec<_>>(), [LaneId(2)]);
+            assert_eq!(starts(&mut schedule), [(2, 2)], "it has all that there is now");
+            let gone = (LaneId(1), DeliveryId(1), &Outcome::Unsent);
+            assert_eq!(schedule.finished(gone.0, gone.1, gone.2, NOW, UNIX_EPOCH, Die::new(1.0)), None);
+            assert!(!schedule.is_empty());
+            finish(&mut schedule, LaneId(2), 1);
+            finish(&mut schedule, LaneId(2), 2);
+            assert_eq!((schedule.in_flight(), schedule.is_empty()), (0, true));
+        }
+    }
+
+    #[test]
+    fn what_has_ended_makes_room_for_as_much() {
+        let mut schedule = with_lanes(4, 100, 250);
+        assert_eq!(starts(&mut schedule), [(1, 1), (2, 1), (3, 1)]);
+        finish(&mut schedule, LaneId(1), 1);
+        assert_eq!(starts(&mut schedule), [(4, 1)], "the one that passes the bound is the last again");
+    }
+
+    #[test]
+    fn a_lane_claims_its_share_and_what_is_due_later_then() {
+        let later = NOW.after(Duration::from_secs(5));
+        let mut schedule = with_lanes(2, 8, 1000);
+        assert_eq!(starts(&mut schedule).len(), 4);
+        for (lane, delivery) in [(1, 1), (1, 2), (2, 1), (2, 2)] {
+            schedule.closed(LaneId(lane), DeliveryId(delivery), false, Some(later));
+        }
+        schedule.step(NOW);
+        assert_eq!(schedule.wake_at(), Some(later));
+        let past = later.after(Duration::from_secs(1));
+        let claimed: Vec<_> = schedule
+            .step(past)
+            .into_iter()
+            .filter_map(|action| match action {
+                Action::Claim(wanted) => Some((wanted.lane.0, wanted.bytes)),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(claimed, [(1, 500), (2, 500)]);
     }
 
     #[test]
