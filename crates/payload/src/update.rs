@@ -72,7 +72,7 @@ impl Update {
     /// Reads an update under the standard names.
     ///
     /// # Errors
-    /// If `text` is not one JSON object (RFC 8259) within [`MAX_BYTES`](crate::MAX_BYTES) and
+    /// If `text` is not one JSON object (RFC 8259) within [`MAX_BYTES`] and
     /// [`MAX_DEPTH`], or a known field stands twice in one object.
     pub fn parse(text: impl Into<Bytes>) -> Result<Self, ParseError> {
         let (bytes, members) = scan(text.into(), Lookup::standard())?;
