@@ -164,6 +164,7 @@ fn an_escape_has_the_place_of_both_its_characters() {
     for (text, place) in [
         ("A: x\\\\\u{e9}", 6..8),
         ("A: \\,\u{e9}", 5..7),
+        ("A: \"\\\u{e9}\"", 5..7),
         ("\u{e9}\\,: 1", 0..2),
         ("A: \"\\\"\u{e9}\"", 6..8),
     ] {
