@@ -102,6 +102,8 @@ async fn a_secret_is_named_on_the_command_line_and_one_that_stands_there_is_warn
             (format!("file:{gone}"), "No such file"),
             (format!("file:{broken}"), "not UTF-8"),
             ("file:/dev/zero".to_owned(), "longer than 4194304 bytes"),
+            ("env:".to_owned(), "name behind env:"),
+            ("file:".to_owned(), "path behind file:"),
         ] {
             let (code, errors) = tried(named, None);
             assert!(code == 2 && errors.contains("--password") && errors.contains(why), "{errors}");

@@ -58,6 +58,9 @@ impl TypedValueParser for GivenParser {
             clap::Error::raw(ErrorKind::ValueValidation, format!("--{flag}: {why}\n")).with_cmd(command)
         };
         let text = value.to_str().ok_or_else(|| wrong("it is not UTF-8"))?;
+        if source == ValueSource::CommandLine && matches!(text, "env:" | "file:") {
+            return Err(wrong("write the variable's name behind env:, the file's path behind file:"));
+        }
         // A variable's value is the secret itself, whatever it begins with.
         let typed = source == ValueSource::CommandLine;
         let secret = if typed { place(text) } else { Secret::InPlace(text.to_owned()) };
