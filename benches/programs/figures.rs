@@ -1,0 +1,51 @@
+//! What was measured: rows of a table, and series of a plot.
+
+use serde_json::{Value, json};
+
+/// What a row is held against.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Goal {
+    AtLeast(f64),
+    AtMost(f64),
+}
+
+/// The middle of some figures, which are put in order.
+pub(crate) fn median(figures: &mut [f64]) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// All that was measured.
+#[derive(Debug, Default)]
+pub(crate) struct Figures {
+    rows: Vec<Value>,
+    plots: Vec<Value>,
+}
+
+impl Figures {
+    /// A row; its figure is the middle of those of the rounds.
+    pub(crate) fn row(&mut self, name: &str, unit: &str, mut rounds: Vec<f64>, goal: Goal) {
+        let ratio = median(&mut rounds);
+        let (way, goal, reached) = match goal {
+            Goal::AtLeast(goal) => ("at least", goal, ratio >= goal),
+            Goal::AtMost(goal) => ("at most", goal, ratio <= goal),
+        };
+        eprintln!("  {name}: {ratio:.3}{unit}, {way} {goal} {rounds:.3?}");
+        let spread = [rounds.first(), rounds.last()];
+        self.rows.push(json!({
+            "name": name, "unit": unit, "ratio": ratio, "spread": spread, "way": way, "goal": goal, "reached": reached
+        }));
+    }
+
+    /// A picture of lines, each a name and its points.
+    pub(crate) fn plot(&mut self, file: &str, title: &str, axes: [&str; 2], lines: &[(&str, Vec<(f64, f64)>)]) {
+        for (name, points) in lines {
+            eprintln!("  {title}, {name}: {points:.2?}");
+        }
+        self.plots.push(json!({ "file": file, "title": title, "axes": axes, "lines": lines }));
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        json!({ "rows": self.rows, "plots": self.plots })
+    }
+}
