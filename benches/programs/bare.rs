@@ -43,7 +43,8 @@ impl Client {
         authority: Option<&Path>,
         (path, kind): (&'static str, &'static str),
     ) -> Done<Self> {
-        let mut client = Self { connections: Vec::new(), path, headers: HeaderMap::new(), drivers: JoinSet::new() };
+        let mut client =
+            Self { connections: Vec::new(), path, headers: HeaderMap::new(), drivers: JoinSet::new() };
         client.headers.insert(HOST, HeaderValue::from_str(&address.to_string())?);
         client.headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         client.headers.insert(AUTHORIZATION, HeaderValue::from_static(CREDENTIALS));
@@ -153,12 +154,16 @@ where
         let judge = judge.clone();
         async move {
             let (head, body) = request.into_parts();
-            let status = body.collect().await.map_or(StatusCode::BAD_REQUEST, |body| judge(head.uri.path(), &body.to_bytes()));
+            let status = body
+                .collect()
+                .await
+                .map_or(StatusCode::BAD_REQUEST, |body| judge(head.uri.path(), &body.to_bytes()));
             let mut response = Response::new(Full::new(Bytes::new()));
             *response.status_mut() = status;
             Ok::<_, Infallible>(response)
         }
     };
-    let served = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer));
+    let served =
+        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer));
     let _ = served.await;
 }

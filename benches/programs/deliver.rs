@@ -64,7 +64,8 @@ pub(crate) struct Sender {
 impl Sender {
     pub(crate) fn start(runtime: &Runtime, configuration: &str) -> Done<Self> {
         let folder = folder()?;
-        let program = Program::serve(folder.path(), &format!("{configuration}\n[server]\nbacklog = 100000000\n"))?;
+        let program =
+            Program::serve(folder.path(), &format!("{configuration}\n[server]\nbacklog = 100000000\n"))?;
         let client = runtime.block_on(into(program.address, POSTERS))?;
         Ok(Self { program, client, _folder: folder })
     }
@@ -108,7 +109,8 @@ pub(crate) fn throughput(size: Size, figures: &mut Figures) -> Done {
     let (runtime, all, keys) = (runtime()?, Bodies::new(), folder()?);
     let [certificate, key] = certificate(keys.path())?;
     let (certificate_text, key_text) = (certificate.display().to_string(), key.display().to_string());
-    let (mut plain, mut secure) = (Role::start(&["server"])?, Role::start(&["server", &certificate_text, &key_text])?);
+    let (mut plain, mut secure) =
+        (Role::start(&["server"])?, Role::start(&["server", &certificate_text, &key_text])?);
     let mut client = Role::client(plain.address()?, CONNECTIONS, None)?;
     let mut secure_client = Role::client(secure.address()?, CONNECTIONS, Some(&certificate))?;
     let plain_one = one(&format!("http://{}/", plain.greeting), CONNECTIONS, "");
@@ -136,8 +138,13 @@ pub(crate) fn throughput(size: Size, figures: &mut Figures) -> Done {
         let per_second = |took: Duration| count as f64 / took.as_secs_f64();
         eprintln!(
             "  a second: bare {:.0}, ours {:.0}; TLS: bare {:.0}, ours {:.0}; {INTEGRATIONS} integrations {:.0}; µs of processor: bare {:.1}, ours {:.1}",
-            per_second(bare), per_second(ours), per_second(bare_secure), per_second(ours_secure), per_second(ours_many),
-            bare_work.as_secs_f64() * 1e6 / count as f64, our_work.as_secs_f64() * 1e6 / count as f64,
+            per_second(bare),
+            per_second(ours),
+            per_second(bare_secure),
+            per_second(ours_secure),
+            per_second(ours_many),
+            bare_work.as_secs_f64() * 1e6 / count as f64,
+            our_work.as_secs_f64() * 1e6 / count as f64,
         );
         // The first round warms up.
         if round > 0 || size.rounds == 1 {
@@ -194,7 +201,12 @@ pub(crate) fn latency(size: Size, figures: &mut Figures) -> Done {
     }
     times.sort_by(f64::total_cmp);
     let [p50, p99] = [times[times.len() / 2], times[times.len() * 99 / 100]];
-    eprintln!("  a sync takes {:.2} ms; from sending to arrival p50 {:.2} ms, p99 {:.2} ms", sync * 1e3, p50 * 1e3, p99 * 1e3);
+    eprintln!(
+        "  a sync takes {:.2} ms; from sending to arrival p50 {:.2} ms, p99 {:.2} ms",
+        sync * 1e3,
+        p50 * 1e3,
+        p99 * 1e3
+    );
     let name = |what: &str| format!("{PACE} updates a second, sent to arrived: {what}");
     figures.row(&name("p50 / (a sync + 1 ms)"), "×", vec![p50 / (sync + 0.001)], AtMost(1.0));
     figures.row(&name("p99 / (3 syncs + 5 ms)"), "×", vec![p99 / (3.0 * sync + 0.005)], AtMost(1.0));

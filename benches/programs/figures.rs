@@ -38,7 +38,13 @@ impl Figures {
     }
 
     /// A picture of lines, each a name and its points.
-    pub(crate) fn plot(&mut self, file: &str, title: &str, axes: [&str; 2], lines: &[(&str, Vec<(f64, f64)>)]) {
+    pub(crate) fn plot(
+        &mut self,
+        file: &str,
+        title: &str,
+        axes: [&str; 2],
+        lines: &[(&str, Vec<(f64, f64)>)],
+    ) {
         for (name, points) in lines {
             eprintln!("  {title}, {name}: {points:.2?}");
         }

@@ -56,7 +56,8 @@ fn lengths(size: Size, figures: &mut Figures) -> Done {
         let mut client = Role::client(server.address()?, CONNECTIONS, None)?;
         let configuration = one(&format!("http://{}/", server.greeting), CONNECTIONS, "");
         let mut sender = Sender::start(&runtime, &configuration)?;
-        let mebibytes = |took: std::time::Duration| (count * length) as f64 / took.as_secs_f64() / 1024.0 / 1024.0;
+        let mebibytes =
+            |took: std::time::Duration| (count * length) as f64 / took.as_secs_f64() / 1024.0 / 1024.0;
         let rate = middle(size, |turn| {
             let (took, _) = client.post(turn * count, count, length)?;
             server.ask(&count.to_string())?;
@@ -101,7 +102,12 @@ fn connections(size: Size, figures: &mut Figures) -> Done {
         ours.push((connections as f64, rate));
     }
     let axes = ["connections", "deliveries a second"];
-    figures.plot("connections", "Connections to one receiver", axes, &[("ours", ours), ("bare hyper client", bare)]);
+    figures.plot(
+        "connections",
+        "Connections to one receiver",
+        axes,
+        &[("ours", ours), ("bare hyper client", bare)],
+    );
     Ok(())
 }
 

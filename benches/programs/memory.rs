@@ -37,7 +37,8 @@ const BATCH: usize = 2_000;
 pub(crate) fn memory(size: Size, figures: &mut Figures) -> Done {
     let configured = |count: usize| -> Done<u64> {
         let folder = folder()?;
-        let program = Program::serve(folder.path(), &routed(nowhere()?, count, |number| format!("/{number}")))?;
+        let program =
+            Program::serve(folder.path(), &routed(nowhere()?, count, |number| format!("/{number}")))?;
         // The start itself may still hold something.
         pause(std::time::Duration::from_secs(1));
         resident(program.id())
@@ -73,6 +74,11 @@ fn backlog(size: Size, figures: &mut Figures) -> Done {
     let _program = Program::serve(folder.path(), &configuration)?;
     server.ask("1")?;
     let first = began.elapsed().as_secs_f64();
-    figures.row(&format!("start to the first delivery of {}", size.backlogs[1]), " s", vec![first], AtMost(2.0));
+    figures.row(
+        &format!("start to the first delivery of {}", size.backlogs[1]),
+        " s",
+        vec![first],
+        AtMost(2.0),
+    );
     Ok(())
 }

@@ -50,8 +50,17 @@ impl Program {
     /// The server with this configuration, over what is in the folder already.
     pub(crate) fn serve(folder: &Path, configuration: &str) -> Done<Self> {
         std::fs::write(folder.join("config.toml"), configuration)?;
-        let words =
-            ["serve", "--config", "config.toml", "--data", "data", "--log", "warn", "--listen", "127.0.0.1:0"];
+        let words = [
+            "serve",
+            "--config",
+            "config.toml",
+            "--data",
+            "data",
+            "--log",
+            "warn",
+            "--listen",
+            "127.0.0.1:0",
+        ];
         Self::start(&words, folder)
     }
 

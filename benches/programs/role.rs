@@ -14,10 +14,10 @@ use tokio::sync::Notify;
 use wiremock::matchers::method;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
+use crate::Done;
 use crate::bare::{self, Client};
 use crate::bodies::Bodies;
 use crate::machine::{cpu, now};
-use crate::Done;
 
 /// As many threads as the program has.
 pub(crate) fn runtime() -> Done<tokio::runtime::Runtime> {
@@ -38,7 +38,8 @@ pub(crate) fn play(words: &[&str]) -> Done {
         }
         ["wiremock"] => {
             let mock = runtime.block_on(MockServer::start());
-            runtime.block_on(Mock::given(method("POST")).respond_with(ResponseTemplate::new(200)).mount(&mock));
+            runtime
+                .block_on(Mock::given(method("POST")).respond_with(ResponseTemplate::new(200)).mount(&mock));
             say(mock.address());
             obey(|_| Ok(String::new()))
         }
