@@ -13,6 +13,7 @@ mod once;
 mod open;
 mod pending;
 mod queries;
+mod recent;
 mod rows;
 pub mod scrub;
 mod sweep;
@@ -31,9 +32,10 @@ use crate::retry::Reason;
 
 pub use files::RESERVE;
 use files::{Folder, Mark};
+use recent::Recent;
 #[doc(hidden)]
 pub use rows::properties;
-use rows::{Broken, LaneRow};
+use rows::{Broken, LaneRow, Pending};
 pub use sweep::Retention;
 
 /// How much the log may grow before it is written into the file, in rows that were changed.
@@ -76,11 +78,14 @@ pub struct SqliteStore {
     commits: u64,
     lanes: HashMap<LaneId, Held>,
     undo: Vec<Undo>,
+    /// Lanes that [`Undo`] has.
+    remembered: HashSet<LaneId>,
     /// Whether anything was written since the last commit.
     dirty: bool,
     /// How many rows had been changed at the last checkpoint.
     checkpointed: u64,
     next_message: i64,
+    recent: Recent,
     retention: Retention,
     sweeper: sweep::Sweeper,
 }
@@ -90,14 +95,15 @@ pub struct SqliteStore {
 struct Held {
     row: LaneRow,
     backlog: u64,
-    claimed: HashSet<DeliveryId>,
+    /// As they were read: nothing but [`Store::finish`] changes them.
+    claimed: HashMap<DeliveryId, Pending>,
 }
 
 /// How to take back what is held in memory when a transaction is.
 #[derive(Debug)]
 enum Undo {
     Claimed(LaneId, DeliveryId),
-    Released(LaneId, DeliveryId),
+    Released(Pending),
     Lane(LaneId, Option<(LaneRow, u64)>),
     NextMessage(i64),
 }
@@ -128,9 +134,11 @@ impl SqliteStore {
             commits: 0,
             lanes: HashMap::new(),
             undo: Vec::new(),
+            remembered: HashSet::new(),
             dirty: false,
             checkpointed: 0,
             next_message: 1,
+            recent: Recent::default(),
             retention,
             sweeper: sweep::Sweeper::default(),
         };
@@ -186,29 +194,38 @@ impl SqliteStore {
         result.map_err(|error| self.fault(&error))
     }
 
+    /// Once a transaction: the first is what an abort goes back to.
     fn remember_lane(&mut self, id: LaneId) {
+        if !self.remembered.insert(id) {
+            return;
+        }
         let before = self.lanes.get(&id).map(|held| (held.row.clone(), held.backlog));
         self.undo.push(Undo::Lane(id, before));
     }
 
-    fn mark_claimed(&mut self, lane: LaneId, id: DeliveryId) {
+    fn forget_undo(&mut self) {
+        self.undo.clear();
+        self.remembered.clear();
+    }
+
+    fn mark_claimed(&mut self, pending: Pending) {
+        let (lane, id) = (pending.lane, pending.n);
         if let Some(held) = self.lanes.get_mut(&lane)
-            && held.claimed.insert(id)
+            && held.claimed.insert(id, pending).is_none()
         {
             self.undo.push(Undo::Claimed(lane, id));
         }
     }
 
-    fn release(&mut self, lane: LaneId, id: DeliveryId) {
-        if let Some(held) = self.lanes.get_mut(&lane)
-            && held.claimed.remove(&id)
-        {
-            self.undo.push(Undo::Released(lane, id));
-        }
+    /// Ends a claim; gives what was claimed, if it was.
+    fn release(&mut self, lane: LaneId, id: DeliveryId) -> Option<Pending> {
+        let pending = self.lanes.get_mut(&lane)?.claimed.remove(&id)?;
+        self.undo.push(Undo::Released(pending.clone()));
+        Some(pending)
     }
 
     fn is_claimed(&self, lane: LaneId, id: DeliveryId) -> bool {
-        self.lanes.get(&lane).is_some_and(|held| held.claimed.contains(&id))
+        self.lanes.get(&lane).is_some_and(|held| held.claimed.contains_key(&id))
     }
 
     fn claims(&self, lane: LaneId) -> usize {
@@ -247,7 +264,7 @@ impl Store for SqliteStore {
         let written = row.write(self.write()?);
         self.checked(written)?;
         self.undo.push(Undo::Lane(id, None));
-        let held = Held { row, backlog: 0, claimed: HashSet::new() };
+        let held = Held { row, backlog: 0, claimed: HashMap::new() };
         let record = self.record_of(&held)?;
         self.lanes.insert(id, held);
         Ok(record)
@@ -280,7 +297,9 @@ impl Store for SqliteStore {
     }
 
     fn give_back(&mut self, lane: LaneId, ids: &[DeliveryId]) {
-        ids.iter().for_each(|id| self.release(lane, *id));
+        for id in ids {
+            self.release(lane, *id);
+        }
     }
 
     fn finish(&mut self, finish: &Finish) -> Result<Finished, Fault> {
@@ -300,7 +319,7 @@ impl Store for SqliteStore {
 
     fn commit(&mut self) -> Result<bool, Fault> {
         if self.connection()?.is_autocommit() {
-            self.undo.clear();
+            self.forget_undo();
             return Ok(false);
         }
         let commits = self.commits + u64::from(self.dirty);
@@ -322,19 +341,22 @@ impl Store for SqliteStore {
         }
         // Not before the last call that can fail: a group that is done again must find the claims as it found them first,
         // or a claim in it takes what a later park in it has released.
-        self.undo.clear();
+        self.forget_undo();
         Ok(wrote)
     }
 
     fn abort(&mut self) -> Result<(), Fault> {
         self.dirty = false;
+        // Their numbers are given anew.
+        self.recent = Recent::default();
+        self.remembered.clear();
         for undo in std::mem::take(&mut self.undo).into_iter().rev() {
             match undo {
                 Undo::Claimed(lane, id) => {
                     self.lanes.get_mut(&lane).map(|held| held.claimed.remove(&id));
                 }
-                Undo::Released(lane, id) => {
-                    self.lanes.get_mut(&lane).map(|held| held.claimed.insert(id));
+                Undo::Released(pending) => {
+                    self.lanes.get_mut(&pending.lane).map(|held| held.claimed.insert(pending.n, pending));
                 }
                 Undo::Lane(lane, None) => {
                     self.lanes.remove(&lane);

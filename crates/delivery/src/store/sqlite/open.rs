@@ -1,6 +1,6 @@
 //! Opening the file: its format, and whether what was committed is there.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
@@ -117,12 +117,12 @@ impl SqliteStore {
         let mut select =
             connection.prepare(&format!("SELECT {LANE} FROM lane")).map_err(|error| failed(&error))?;
         let found: rusqlite::Result<Vec<_>> = select.query_map([], LaneRow::read).and_then(Iterator::collect);
-        let mut lanes = std::collections::HashMap::new();
+        let mut lanes = HashMap::new();
         for row in found.map_err(|error| failed(&error))? {
             let row =
                 row.map_err(|broken| Fault::Damaged(format!("the record of {} is broken", broken.0)))?;
             let backlog = backlog(connection, row.id).map_err(|error| failed(&error))?;
-            let claimed = self.lanes.get(&row.id).map_or_else(HashSet::new, |held| held.claimed.clone());
+            let claimed = self.lanes.get(&row.id).map_or_else(HashMap::new, |held| held.claimed.clone());
             lanes.insert(row.id, Held { row, backlog, claimed });
         }
         let last: Option<i64> = connection

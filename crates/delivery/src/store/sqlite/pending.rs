@@ -1,16 +1,14 @@
 //! What is not settled: adding it, claiming what is due, and what becomes of it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use bytes::Bytes;
 use rusqlite::{OptionalExtension, params};
 
 use super::once::{self, OnceRow};
 use super::rows::{Broken, MessageRow, Pending, SettledRow, int, key_hash, time};
 use super::{SqliteStore, Undo, attempts};
 use crate::clock::Timestamp;
-use crate::message::{Message, MessageId, OrderKey};
+use crate::message::Message;
 use crate::retry::Reason;
 use crate::store::{
     Appended, AppendedBatch, Claim, Coalesce, DeliveryId, Disposal, Entry, Fault, Finish, Finished, LaneId,
@@ -59,6 +57,7 @@ pub(super) fn append(
         };
         let written = row.write(store.write()?);
         store.checked(written)?;
+        store.recent.keep(seq, message);
         if let Some((digest, body)) = &entry.once {
             let (digest, body, id) = (digest.to_vec(), body.to_vec(), message.id.as_str().to_owned());
             let once = OnceRow { digest, body, seq, id, deliveries: int(deliveries as u64), at: time(now) };
@@ -80,13 +79,13 @@ pub(super) fn claim(store: &mut SqliteStore, wanted: Wanted, now: Timestamp) -> 
     let (mut claim, mut bytes) = (Claim::default(), 0);
     for n in store.due(wanted, now)? {
         match store.offer(wanted.lane, n, now)? {
-            Some(offer) => {
+            Some((pending, offer)) => {
                 let size = offer.message.body.len() as u64;
                 if !claim.offers.is_empty() && bytes + size > wanted.bytes {
                     break;
                 }
                 bytes += size;
-                store.mark_claimed(wanted.lane, n);
+                store.mark_claimed(pending);
                 claim.offers.push(offer);
             }
             None => claim.damaged.push(n),
@@ -99,27 +98,14 @@ pub(super) fn claim(store: &mut SqliteStore, wanted: Wanted, now: Timestamp) -> 
 
 pub(super) fn finish(store: &mut SqliteStore, finish: &Finish) -> Result<Finished, Fault> {
     let (lane, id) = (finish.lane, finish.id);
-    if !store.is_claimed(lane, id) {
-        return Ok(Finished::default());
-    }
-    let Some(pending) = store.pending(lane, id)? else {
-        // It was settled by a commit whose answer was lost in a fault.
-        store.release(lane, id);
-        return Ok(Finished { settled: true, superseded: false, due: Some(finish.now) });
-    };
-    let pending = match pending {
-        Ok(pending) => pending,
-        Err(broken) => {
-            store.release(lane, id);
-            let due = store.set_aside(lane, id, &broken, finish.now)?;
-            return Ok(Finished { settled: true, superseded: false, due });
-        }
-    };
+    // What was claimed changes by this call only, so that it need not be read again.
+    let Some(pending) = store.release(lane, id) else { return Ok(Finished::default()) };
     if let Some(attempt) = &finish.attempt {
         let written = attempts::write(store.write()?, lane, id, attempt);
         store.checked(written)?;
     }
-    store.release(lane, id);
+    // It was settled by a commit whose answer was lost in a fault.
+    let gone = Finished { settled: true, superseded: false, due: Some(finish.now) };
     let settled = match &finish.disposal {
         Disposal::Settle(settled) => settled.clone(),
         Disposal::Park { coalesce: Coalesce::Superseded, .. }
@@ -129,9 +115,10 @@ pub(super) fn finish(store: &mut SqliteStore, finish: &Finish) -> Result<Finishe
         }
         Disposal::Park { until, outage, .. } => {
             let parked = Pending { attempts: finish.attempts, due: *until, outage: *outage, ..pending };
-            let written = parked.write(store.write()?);
-            store.checked(written)?;
-            return Ok(Finished { settled: false, superseded: false, due: Some(*until) });
+            let parked = parked.park(store.write()?);
+            let there = store.checked(parked)?;
+            let finished = Finished { settled: false, superseded: false, due: Some(*until) };
+            return Ok(if there { finished } else { gone });
         }
     };
     let superseded = finish.disposal != Disposal::Settle(settled.clone());
@@ -206,21 +193,15 @@ impl SqliteStore {
         lane: LaneId,
         n: DeliveryId,
         now: Timestamp,
-    ) -> Result<Option<Offer>, Fault> {
+    ) -> Result<Option<(Pending, Offer)>, Fault> {
         let broken = match self.pending(lane, n)? {
             None => return Ok(None),
             Some(Err(broken)) => broken,
-            Some(Ok(pending)) => match self.message(pending.seq)? {
+            Some(Ok(pending)) => match self.message_of(pending.seq)? {
                 Err(broken) => broken,
-                Ok(row) => {
-                    let message = Message {
-                        id: MessageId::from(row.id.as_str()),
-                        key: OrderKey::from(row.key.as_str()),
-                        supersedable: row.supersedable,
-                        body: Bytes::from(row.body),
-                    };
+                Ok(message) => {
                     let (attempts, accepted) = (pending.attempts, pending.accepted);
-                    return Ok(Some(Offer { id: n, attempts, accepted, message: Arc::new(message) }));
+                    return Ok(Some((pending, Offer { id: n, attempts, accepted, message })));
                 }
             },
         };
@@ -278,12 +259,14 @@ impl SqliteStore {
         self.remember_lane(lane);
         let row = SettledRow { lane, n, seq, settled, attempts, accepted, at: now };
         let connection = self.write()?;
-        let written = row.write(connection).and_then(|()| {
-            connection
-                .prepare_cached("DELETE FROM pending WHERE lane = ?1 AND n = ?2")?
-                .execute(params![int(lane.0), int(n.0)])
-        });
-        self.checked(written)?;
+        let written = connection
+            .prepare_cached("DELETE FROM pending WHERE lane = ?1 AND n = ?2")
+            .and_then(|mut delete| delete.execute(params![int(lane.0), int(n.0)]))
+            .and_then(|deleted| row.write(connection).map(|()| deleted));
+        if self.checked(written)? == 0 {
+            // It was settled by a commit whose answer was lost in a fault: the same once more changes nothing.
+            return Ok(Some(now));
+        }
         if let Some(held) = self.lanes.get_mut(&lane) {
             held.backlog = held.backlog.saturating_sub(1);
         }

@@ -1,10 +1,14 @@
 //! Questions to the records of what is not settled.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use rusqlite::{OptionalExtension, params};
 
 use super::SqliteStore;
 use super::rows::{Broken, MESSAGE, MessageRow, PENDING, Pending, int, time};
 use crate::clock::Timestamp;
+use crate::message::{Message, MessageId, OrderKey};
 use crate::store::{DeliveryId, Fault, LaneId, Wanted};
 
 /// A query's one row, or that there is none, or that it is broken: a flipped bit can also make a column that is not of its
@@ -137,7 +141,23 @@ impl SqliteStore {
         self.checked(found)
     }
 
-    pub(super) fn message(&mut self, seq: i64) -> Result<Result<MessageRow, Broken>, Fault> {
+    /// A message, from memory if it was appended just now.
+    pub(super) fn message_of(&mut self, seq: i64) -> Result<Result<Arc<Message>, Broken>, Fault> {
+        if let Some(message) = self.recent.get(seq) {
+            return Ok(Ok(message));
+        }
+        let row = self.message(seq)?;
+        Ok(row.map(|row| {
+            Arc::new(Message {
+                id: MessageId::from(row.id.as_str()),
+                key: OrderKey::from(row.key.as_str()),
+                supersedable: row.supersedable,
+                body: Bytes::from(row.body),
+            })
+        }))
+    }
+
+    fn message(&mut self, seq: i64) -> Result<Result<MessageRow, Broken>, Fault> {
         let found =
             self.begin()?.prepare_cached(&format!("SELECT {MESSAGE} FROM message WHERE seq = ?1")).and_then(
                 |mut select| one(select.query_row([seq], MessageRow::read), || format!("message {seq}")),

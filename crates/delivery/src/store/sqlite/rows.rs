@@ -77,8 +77,8 @@ pub(super) fn key_hash(key: &str) -> i64 {
     hash.cast_signed()
 }
 
-fn checked<T>(what: impl FnOnce() -> String, found: i64, expected: i64, value: T) -> Result<T, Broken> {
-    if found == expected { Ok(value) } else { Err(Broken(what())) }
+fn checked<T>(what: impl FnOnce(&T) -> String, found: i64, expected: i64, value: T) -> Result<T, Broken> {
+    if found == expected { Ok(value) } else { Err(Broken(what(&value))) }
 }
 
 /// A row of `pending`.
@@ -112,6 +112,18 @@ impl Pending {
             .int(time(self.due))
             .maybe(self.outage.map(i64::from))
             .crc()
+    }
+
+    /// Writes what becomes of a delivery that was tried; says whether it is there.
+    pub(super) fn park(&self, connection: &rusqlite::Connection) -> rusqlite::Result<bool> {
+        let mut statement = connection.prepare_cached(
+            "UPDATE pending SET attempts = ?3, due = ?4, outage = ?5, crc = ?6 WHERE lane = ?1 AND n = ?2",
+        )?;
+        let place = (int(self.lane.0), int(self.n.0));
+        let due = time(self.due);
+        let changed =
+            statement.execute(params![place.0, place.1, self.attempts, due, self.outage, self.crc()])?;
+        Ok(changed > 0)
     }
 
     pub(super) fn write(&self, connection: &rusqlite::Connection) -> rusqlite::Result<()> {
@@ -149,7 +161,7 @@ impl Pending {
             outage: row.get::<_, Option<i64>>(9)?.map(small),
         };
         let (found, expected) = (row.get(10)?, pending.crc());
-        Ok(checked(|| format!("{pending:?}"), found, expected, pending.clone()))
+        Ok(checked(|pending| format!("{pending:?}"), found, expected, pending))
     }
 }
 
@@ -248,11 +260,12 @@ impl MessageRow {
         };
         let (hash, found): (i64, i64) = (row.get(3)?, row.get(9)?);
         let expected = message.crc(&fanout);
-        let what = || format!("message {seq}, {} bytes, key {:?}", message.body.len(), message.key.as_str());
+        let what =
+            |message: &Self| format!("message {seq}, {} bytes, key {:?}", message.body.len(), message.key);
         if hash != key_hash(&message.key) {
-            return Ok(Err(Broken(what())));
+            return Ok(Err(Broken(what(&message))));
         }
-        Ok(checked(what, found, expected, message.clone()))
+        Ok(checked(what, found, expected, message))
     }
 }
 
@@ -347,7 +360,7 @@ impl SettledRow {
             at: timestamp(row.get(7)?),
         };
         let (found, expected) = (row.get(8)?, settled.crc());
-        Ok(checked(what, found, expected, settled))
+        Ok(checked(|_| what(), found, expected, settled))
     }
 }
 

@@ -77,6 +77,6 @@ impl LaneRow {
         let name = String::from_utf8_lossy(name).into_owned();
         let lane = Self { id, name, state, last: unsigned(row.get(7)?) };
         let (found, expected) = (row.get(8)?, lane.crc());
-        Ok(checked(what, found, expected, lane))
+        Ok(checked(|_| what(), found, expected, lane))
     }
 }
