@@ -31,6 +31,9 @@ pub(crate) const BATCH: usize = 1000;
 /// Requests with updates at once.
 const POSTERS: usize = 2;
 
+/// A server in which much may wait.
+pub(crate) const LARGE: &str = "[server]\nbacklog = 100000000\n";
+
 /// One integration that gets everything.
 pub(crate) fn one(url: &str, concurrency: usize, more: &str) -> String {
     integration("one", url, concurrency, more) + "[[policies]]\nintegrations = [\"one\"]\n"
@@ -64,8 +67,7 @@ pub(crate) struct Sender {
 impl Sender {
     pub(crate) fn start(runtime: &Runtime, configuration: &str) -> Done<Self> {
         let folder = folder()?;
-        let program =
-            Program::serve(folder.path(), &format!("{configuration}\n[server]\nbacklog = 100000000\n"))?;
+        let program = Program::serve(folder.path(), &format!("{configuration}\n{LARGE}"))?;
         let client = runtime.block_on(into(program.address, POSTERS))?;
         Ok(Self { program, client, _folder: folder })
     }
@@ -158,6 +160,26 @@ pub(crate) fn throughput(size: Size, figures: &mut Figures) -> Done {
     figures.row("durable delivery over TLS / bare hyper client", "×", secure_rate, AtLeast(0.35));
     figures.row("1,000 integrations / one", "×", many_rate, AtLeast(0.8));
     figures.row("processor a delivery / a request of the bare client", "×", work, AtMost(3.5));
+    Ok(())
+}
+
+/// Nothing but a server that delivers, for a profiler to look at.
+pub(crate) fn profiled(size: Size, _: &mut Figures) -> Done {
+    let (runtime, all) = (runtime()?, Bodies::new());
+    let mut server = Role::start(&["server"])?;
+    let configuration = one(&format!("http://{}/", server.greeting), CONNECTIONS, "");
+    let mut sender = Sender::start(&runtime, &configuration)?;
+    eprintln!("  the server has the process id {}", sender.program.id());
+    for round in 0..size.rounds {
+        let bodies = all.several(round * size.updates, size.updates);
+        let (took, work) = sender.deliver(&runtime, &mut server, &bodies, size.updates)?;
+        let count = size.updates as f64;
+        eprintln!(
+            "  {:.0} a second, {:.1} µs of processor each",
+            count / took.as_secs_f64(),
+            work.as_secs_f64() * 1e6 / count
+        );
+    }
     Ok(())
 }
 

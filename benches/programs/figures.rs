@@ -1,6 +1,11 @@
-//! What was measured: rows of a table, and series of a plot.
+//! What was measured: rows of a table, and pictures.
+
+use std::path::Path;
 
 use serde_json::{Value, json};
+
+use crate::Done;
+use crate::plot::Plot;
 
 /// What a row is held against.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +24,7 @@ pub(crate) fn median(figures: &mut [f64]) -> f64 {
 #[derive(Debug, Default)]
 pub(crate) struct Figures {
     rows: Vec<Value>,
-    plots: Vec<Value>,
+    plots: Vec<Plot>,
 }
 
 impl Figures {
@@ -37,21 +42,20 @@ impl Figures {
         }));
     }
 
-    /// A picture of lines, each a name and its points.
-    pub(crate) fn plot(
-        &mut self,
-        file: &str,
-        title: &str,
-        axes: [&str; 2],
-        lines: &[(&str, Vec<(f64, f64)>)],
-    ) {
-        for (name, points) in lines {
-            eprintln!("  {title}, {name}: {points:.2?}");
+    pub(crate) fn plot(&mut self, plot: Plot) {
+        for (name, points) in &plot.lines {
+            eprintln!("  {}, {name}: {points:.2?}", plot.title);
         }
-        self.plots.push(json!({ "file": file, "title": title, "axes": axes, "lines": lines }));
+        self.plots.push(plot);
     }
 
     pub(crate) fn json(&self) -> Value {
-        json!({ "rows": self.rows, "plots": self.plots })
+        json!({ "rows": self.rows })
+    }
+
+    /// Writes the rows as `programs.json`, and draws the pictures beside them.
+    pub(crate) fn save(&self, folder: &Path) -> Done {
+        std::fs::write(folder.join("programs.json"), self.json().to_string())?;
+        self.plots.iter().try_for_each(|plot| plot.draw(folder))
     }
 }

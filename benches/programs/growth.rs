@@ -1,8 +1,13 @@
 //! How the cost of a delivery grows with what grows around it.
 
 use crate::bodies::Bodies;
-use crate::deliver::{CONNECTIONS, Sender, one, routed};
+use crate::deliver::{CONNECTIONS, LARGE, Sender, one, routed};
+
 use crate::figures::{Figures, median};
+use crate::machine::now;
+use crate::memory::{nowhere, take_in};
+use crate::plot::Plot;
+use crate::program::{Program, folder};
 use crate::role::{Role, runtime};
 use crate::{Done, Size};
 
@@ -10,10 +15,43 @@ use crate::{Done, Size};
 const TURNS: usize = 3;
 
 pub(crate) fn growth(size: Size, figures: &mut Figures) -> Done {
+    backlog(size, figures)?;
     integrations(size, figures)?;
     lengths(size, figures)?;
     connections(size, figures)?;
     failing(size, figures)
+}
+
+/// The yardstick beside ours.
+const BARE: &str = "bare hyper client";
+
+/// How many deliveries are timed where a backlog waits.
+const TIMED: usize = 5_000;
+
+/// How fast a server delivers behind which so many wait, from when the first has arrived.
+fn backlog(size: Size, figures: &mut Figures) -> Done {
+    let all = Bodies::new();
+    let backlogs = [100, 1_000, 10_000, 100_000, 1_000_000];
+    let mut points = Vec::new();
+    for waiting in backlogs.into_iter().filter(|waiting| *waiting <= size.backlogs[1]) {
+        let folder = folder()?;
+        let mut server = Role::start(&["server"])?;
+        drop(take_in(folder.path(), nowhere()?, &all, 0..waiting)?);
+        let configuration = one(&format!("http://{}/", server.greeting), CONNECTIONS, LARGE);
+        let _program = Program::serve(folder.path(), &configuration)?;
+        server.ask("1")?;
+        let (began, timed) = (now(), (waiting - 1).min(TIMED));
+        server.ask(&timed.to_string())?;
+        points.push((waiting as f64, timed as f64 / began.elapsed().as_secs_f64()));
+    }
+    figures.plot(Plot {
+        file: "backlog",
+        title: "Deliveries that wait",
+        axes: ["backlog", "deliveries a second"],
+        in_powers: true,
+        lines: vec![("ours", points)],
+    });
+    Ok(())
 }
 
 /// Updates a turn.
@@ -42,8 +80,13 @@ fn integrations(size: Size, figures: &mut Figures) -> Done {
         })?;
         points.push((integrations as f64, rate));
     }
-    let axes = ["integrations", "deliveries a second"];
-    figures.plot("integrations", "Integrations that share a load", axes, &[("ours", points)]);
+    figures.plot(Plot {
+        file: "integrations",
+        title: "Integrations that share a load",
+        axes: ["integrations", "deliveries a second"],
+        in_powers: true,
+        lines: vec![("ours", points)],
+    });
     Ok(())
 }
 
@@ -75,8 +118,13 @@ fn lengths(size: Size, figures: &mut Figures) -> Done {
         })?;
         ours.push((length as f64, rate));
     }
-    let axes = ["bytes of a body", "MiB a second"];
-    figures.plot("bodies", "Length of the bodies", axes, &[("ours", ours), ("bare hyper client", bare)]);
+    figures.plot(Plot {
+        file: "bodies",
+        title: "Length of the bodies",
+        axes: ["bytes of a body", "MiB a second"],
+        in_powers: true,
+        lines: vec![("ours", ours), (BARE, bare)],
+    });
     Ok(())
 }
 
@@ -101,13 +149,13 @@ fn connections(size: Size, figures: &mut Figures) -> Done {
         })?;
         ours.push((connections as f64, rate));
     }
-    let axes = ["connections", "deliveries a second"];
-    figures.plot(
-        "connections",
-        "Connections to one receiver",
-        axes,
-        &[("ours", ours), ("bare hyper client", bare)],
-    );
+    figures.plot(Plot {
+        file: "connections",
+        title: "Connections to one receiver",
+        axes: ["connections", "deliveries a second"],
+        in_powers: true,
+        lines: vec![("ours", ours), (BARE, bare)],
+    });
     Ok(())
 }
 
@@ -133,7 +181,12 @@ fn failing(size: Size, figures: &mut Figures) -> Done {
         })?;
         points.push((share as f64, rate));
     }
-    let axes = ["% of the integrations that answer 500", "deliveries a second to the others"];
-    figures.plot("failing", "Integrations that fail", axes, &[("ours", points)]);
+    figures.plot(Plot {
+        file: "failing",
+        title: "Integrations that fail",
+        axes: ["% of the integrations that answer 500", "deliveries a second to the others"],
+        in_powers: false,
+        lines: vec![("ours", points)],
+    });
     Ok(())
 }

@@ -12,11 +12,13 @@ mod figures;
 mod growth;
 mod machine;
 mod memory;
+mod plot;
 mod program;
 mod receive;
 mod role;
 
 use std::error::Error;
+use std::path::Path;
 use std::process::ExitCode;
 
 use figures::Figures;
@@ -53,6 +55,9 @@ const TRIALS: &[(&str, Trial)] = &[
     ("growth", growth::growth),
 ];
 
+/// Only where it is named.
+const PROFILED: (&str, Trial) = ("profiled", deliver::profiled);
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -71,20 +76,20 @@ fn main() -> ExitCode {
     }
 }
 
-/// `--quick`, `--only TRIAL` and `--to FILE`, in which the figures are written as JSON.
+/// `--quick`, `--only TRIAL` and `--to FOLDER`, in which figures are written as `programs.json`, and plots.
 fn trials(words: &[&str]) -> Done {
     let after = |flag| words.iter().position(|word| *word == flag).and_then(|at| words.get(at + 1));
     let size = if words.contains(&"--quick") { QUICK } else { FULL };
     let mut figures = Figures::default();
-    for (name, trial) in TRIALS {
-        if after("--only").is_none_or(|only| only == name) {
+    let only = after("--only");
+    for (name, trial) in TRIALS.iter().chain([&PROFILED]) {
+        if only.map_or(*name != PROFILED.0, |only| only == name) {
             eprintln!("{name} …");
             trial(size, &mut figures).map_err(|error| format!("{name}: {error}"))?;
         }
     }
     match after("--to") {
-        Some(file) => std::fs::write(file, figures.json().to_string())?,
-        None => println!("{:#}", figures.json()),
+        Some(folder) => figures.save(Path::new(folder)),
+        None => Ok(println!("{:#}", figures.json())),
     }
-    Ok(())
 }

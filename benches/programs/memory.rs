@@ -1,7 +1,11 @@
 //! How soon the server is there, and what it holds in memory: empty, with many integrations, with a backlog.
 
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::path::Path;
+
 use crate::bodies::{Bodies, lines};
-use crate::deliver::{CONNECTIONS, into, one, routed};
+use crate::deliver::{CONNECTIONS, LARGE, into, one, routed};
 use crate::figures::Figures;
 use crate::figures::Goal::AtMost;
 use crate::machine::{now, pause, resident};
@@ -12,7 +16,7 @@ use crate::{Done, Size};
 const MIB: f64 = 1024.0 * 1024.0;
 
 /// Where nobody listens: a port that was free a moment ago.
-fn nowhere() -> Done<std::net::SocketAddr> {
+pub(crate) fn nowhere() -> Done<SocketAddr> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
@@ -48,37 +52,41 @@ pub(crate) fn memory(size: Size, figures: &mut Figures) -> Done {
     backlog(size, figures)
 }
 
-fn backlog(size: Size, figures: &mut Figures) -> Done {
-    let (runtime, all, folder) = (runtime()?, Bodies::new(), folder()?);
-    let configuration = |server: String| {
-        one(&format!("http://{server}/"), CONNECTIONS, "") + "[server]\nbacklog = 100000000\n"
-    };
-    let away = nowhere()?.to_string();
-    let program = Program::serve(folder.path(), &configuration(away))?;
+/// A server with a lane to an address, which has taken in these updates; what was in the folder is there too.
+pub(crate) fn take_in(
+    folder: &Path,
+    to: SocketAddr,
+    all: &Bodies,
+    mut numbers: Range<usize>,
+) -> Done<Program> {
+    let runtime = runtime()?;
+    let configuration = one(&format!("http://{to}/"), CONNECTIONS, "") + LARGE;
+    let program = Program::serve(folder, &configuration)?;
     let mut client = runtime.block_on(into(program.address, 2))?;
-    let (mut sent, began) = (0, now());
+    while !numbers.is_empty() {
+        let bodies = all.several(numbers.start, numbers.len().min(BATCH * 8));
+        numbers.start += bodies.len();
+        runtime.block_on(client.post(lines(&bodies, BATCH)))?;
+    }
+    Ok(program)
+}
+
+fn backlog(size: Size, figures: &mut Figures) -> Done {
+    let (all, folder, away) = (Bodies::new(), folder()?, nowhere()?);
+    let mut taken = 0;
     for (count, limit) in size.backlogs.into_iter().zip([64.0, 128.0]) {
-        while sent < count {
-            let bodies = all.several(sent, (BATCH * 8).min(count - sent));
-            sent += bodies.len();
-            runtime.block_on(client.post(lines(&bodies, BATCH)))?;
-        }
+        let program = take_in(folder.path(), away, &all, taken..count)?;
+        taken = count;
         let held = resident(program.id())? as f64 / MIB;
         figures.row(&format!("memory with a backlog of {count}"), " MiB", vec![held], AtMost(limit));
     }
-    eprintln!("  taken in: {:.0} a second", sent as f64 / began.elapsed().as_secs_f64());
-    drop(program);
     let mut server = Role::start(&["server"])?;
-    let configuration = configuration(server.greeting.clone());
+    let configuration = one(&format!("http://{}/", server.greeting), CONNECTIONS, "") + LARGE;
     let began = now();
     let _program = Program::serve(folder.path(), &configuration)?;
     server.ask("1")?;
     let first = began.elapsed().as_secs_f64();
-    figures.row(
-        &format!("start to the first delivery of {}", size.backlogs[1]),
-        " s",
-        vec![first],
-        AtMost(2.0),
-    );
+    let name = format!("start to the first delivery of {taken}");
+    figures.row(&name, " s", vec![first], AtMost(2.0));
     Ok(())
 }

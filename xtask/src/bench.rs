@@ -1,5 +1,10 @@
-//! Runs the benches and prints ratios: ours against the usual ways in the same run, and the portal over a long history against
-//! its own `/healthz`.
+//! Runs the benches, and prints what they come to as one table: each row a ratio to a yardstick of the same run, and its goal.
+
+mod save;
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
 
 use crate::run::{cargo, target};
 
@@ -15,53 +20,156 @@ const fn row(group: &'static str, ours: &'static str, yardstick: &'static str, g
     Row { group, ours, yardstick, goal }
 }
 
-const ROWS: &[Row] = &[
-    row("reading", "ours", "serde derive", 5.5),
-    row("reading in any order and white space", "ours", "serde derive", 4.0),
-    row("what policies need", "ours, read and asked", "serde derive", 2.0),
-    row("what policies need", "ours, asked", "serde derive", 3.5),
-    row("writing", "ours, as it was read", "serde derive", 6.0),
-    row("writing", "ours, typed", "serde derive", 2.4),
-    row("renaming", "ours", "serde value", 10.0),
-    row("renaming", "ours", "ours, nothing renamed", 0.97),
-    row("header list", "ours, where it stands", "split, trim, to_string", 4.0),
-    row("header list", "ours, where it stands", "httparse", 0.67),
-    row("receiving", "ours", "wiremock", 3.0),
-    row("receiving", "ours", "bare hyper", 0.5),
+/// What Criterion measures: the bench, and its rows.
+const CRITERION: &[(&str, &[Row])] = &[
+    (
+        "payload",
+        &[
+            row("reading", "ours", "serde derive", 5.5),
+            row("reading in any order and white space", "ours", "serde derive", 4.0),
+            row("what policies need", "ours, read and asked", "serde derive", 2.0),
+            row("what policies need", "ours, asked", "serde derive", 3.5),
+            row("writing", "ours, as it was read", "serde derive", 6.0),
+            row("writing", "ours, typed", "serde derive", 2.4),
+            row("renaming", "ours", "serde value", 10.0),
+            row("renaming", "ours", "ours, nothing renamed", 0.97),
+        ],
+    ),
+    (
+        "target",
+        &[
+            row("header list", "ours, where it stands", "split, trim, to_string", 4.0),
+            row("header list", "ours, where it stands", "httparse", 0.67),
+        ],
+    ),
 ];
 
-pub(crate) fn bench(quick: bool) -> Result<(), String> {
-    let mut arguments = vec!["bench", "--package", "fusion-webhook"];
-    arguments.extend(["--bench", "payload", "--bench", "target", "--bench", "receiver"]);
-    if quick {
-        arguments.extend(["--", "--warm-up-time", "0.2", "--measurement-time", "0.5", "--sample-size", "10"]);
+/// What measures whole programs, and gives its rows itself.
+const PROGRAMS: &str = "programs";
+
+/// How soon the portal answers over a long history; it prints its own table.
+const PORTAL: &str = "portal";
+
+/// Arguments after `bench`: the name of one bench, `--quick`, `--save`, in any order.
+pub(crate) fn bench(words: &[&str]) -> Result<(), String> {
+    let known = || CRITERION.iter().map(|(name, _)| *name).chain([PROGRAMS, PORTAL]);
+    let (flags, names): (Vec<&str>, Vec<&str>) = words.iter().partition(|word| word.starts_with("--"));
+    if let Some(odd) = flags.iter().find(|flag| !["--quick", "--save"].contains(flag)) {
+        return Err(format!("{odd} is no flag of bench: there are --quick and --save"));
     }
-    cargo(&arguments)?;
+    if let Some(odd) = names.iter().find(|name| !known().any(|known| known == **name)) {
+        let known: Vec<_> = known().collect();
+        return Err(format!("{odd} is no bench; there are {}", known.join(", ")));
+    }
+    let (quick, save) = (flags.contains(&"--quick"), flags.contains(&"--save"));
+    if save && (quick || !names.is_empty()) {
+        return Err(
+            "--save keeps the figures of a full run: it goes with neither --quick nor a name".to_owned()
+        );
+    }
+    let wanted = |name: &str| names.is_empty() || names.contains(&name);
     let mut rows = Vec::new();
-    println!("{:<70} {:>7} {:>6}", "how many times as fast as the yardstick", "ratio", "goal");
-    for Row { group, ours, yardstick, goal } in ROWS {
-        let ratio = nanoseconds(group, yardstick)? / nanoseconds(group, ours)?;
-        let (name, reached) = (format!("{group}: {ours} / {yardstick}"), ratio >= *goal);
-        println!("{name:<70} {ratio:>7.2} {goal:>6} {}", if reached { "" } else { "missed" });
-        let ratio = (ratio * 100.0).round() / 100.0;
-        rows.push(serde_json::json!({ "name": name, "ratio": ratio, "goal": goal, "reached": reached }));
+    for (name, of) in CRITERION.iter().filter(|(name, _)| wanted(name)) {
+        let few = ["--warm-up-time", "0.2", "--measurement-time", "0.5", "--sample-size", "10"];
+        run(name, if quick { &few } else { &[] })?;
+        rows.extend(of.iter().map(measured).collect::<Result<Vec<_>, _>>()?);
     }
-    println!("{}", serde_json::Value::Array(rows));
-    portal(quick)
+    if wanted(PROGRAMS) {
+        rows.extend(programs(quick)?);
+    }
+    print(&rows);
+    if wanted(PORTAL) {
+        run(PORTAL, if quick { &["--quick"] } else { &[] })?;
+    }
+    if save { save::save(&rows) } else { Ok(()) }
 }
 
-/// How soon the portal answers over a long history; over a short one, if it shall be quick.
-pub(crate) fn portal(quick: bool) -> Result<(), String> {
-    let mut arguments = vec!["bench", "--package", "fusion-webhook", "--bench", "portal"];
-    if quick {
-        arguments.extend(["--", "--quick"]);
-    }
-    cargo(&arguments)
+fn run(bench: &str, arguments: &[&str]) -> Result<(), String> {
+    let before = ["bench", "--quiet", "--package", "fusion-webhook", "--bench", bench, "--"];
+    cargo(&[before.as_slice(), arguments].concat())
 }
 
-fn nanoseconds(group: &str, name: &str) -> Result<f64, String> {
+/// Where the benches leave what they found: figures, and pictures.
+fn folder() -> Result<PathBuf, String> {
+    let folder = target().join("bench");
+    std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    // A bench runs elsewhere.
+    folder.canonicalize().map_err(|error| format!("{}: {error}", folder.display()))
+}
+
+/// The rows that the whole programs come to.
+fn programs(quick: bool) -> Result<Vec<Value>, String> {
+    let folder = folder()?;
+    let to = folder.display().to_string();
+    let mut arguments = vec!["--to", &to];
+    arguments.extend(quick.then_some("--quick"));
+    run(PROGRAMS, &arguments)?;
+    let file = folder.join("programs.json");
+    let read = read(&file)?;
+    read["rows"].as_array().cloned().ok_or_else(|| format!("{}: no rows", file.display()))
+}
+
+fn read(file: &std::path::Path) -> Result<Value, String> {
+    let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))
+}
+
+/// A row of Criterion's: how many times as fast as the yardstick, from medians; its spread from the edges of their confidence.
+fn measured(Row { group, ours, yardstick, goal }: &Row) -> Result<Value, String> {
+    let [ours_low, ours_middle, ours_high] = nanoseconds(group, ours)?;
+    let [low, middle, high] = nanoseconds(group, yardstick)?;
+    let ratio = middle / ours_middle;
+    Ok(json!({
+        "name": format!("{group}: {ours} / {yardstick}"), "unit": "×", "ratio": ratio,
+        "spread": [low / ours_high, high / ours_low], "way": "at least", "goal": goal, "reached": ratio >= *goal,
+    }))
+}
+
+/// The median's confidence interval and the median between its edges.
+fn nanoseconds(group: &str, name: &str) -> Result<[f64; 3], String> {
     let file = target().join("criterion").join(group).join(name).join("new/estimates.json");
-    let text = std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
-    let read: serde_json::Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
-    read["median"]["point_estimate"].as_f64().ok_or_else(|| format!("{}: no median", file.display()))
+    let median = &read(&file)?["median"];
+    let interval = &median["confidence_interval"];
+    let figure = |value: &Value| value.as_f64().ok_or_else(|| format!("{}: no median", file.display()));
+    Ok([
+        figure(&interval["lower_bound"])?,
+        figure(&median["point_estimate"])?,
+        figure(&interval["upper_bound"])?,
+    ])
+}
+
+/// A figure as people read it: three digits that count.
+fn short(value: &Value) -> String {
+    let number = value.as_f64().unwrap_or(f64::NAN);
+    let digits = match number.abs() {
+        100.0.. => 0,
+        10.0.. => 1,
+        _ => 2,
+    };
+    format!("{number:.digits$}")
+}
+
+/// The cells of a row: its name, ratio, spread, goal and whether it was reached.
+fn cells(row: &Value) -> [String; 5] {
+    let unit = row["unit"].as_str().unwrap_or_default();
+    let spread = format!("{} to {}", short(&row["spread"][0]), short(&row["spread"][1]));
+    let way = if row["way"] == "at most" { "≤" } else { "≥" };
+    let reached = if row["reached"] == true { "yes" } else { "missed" };
+    [
+        row["name"].as_str().unwrap_or_default().to_owned(),
+        format!("{}{unit}", short(&row["ratio"])),
+        spread,
+        format!("{way} {}{unit}", row["goal"]),
+        reached.to_owned(),
+    ]
+}
+
+const HEADS: [&str; 5] = ["what / yardstick of the same run", "figure", "spread", "goal", "reached"];
+
+fn print(rows: &[Value]) {
+    let line = |[name, figure, spread, goal, reached]: [String; 5]| {
+        println!("{name:<72} {figure:>10} {spread:>18} {goal:>10}  {reached}");
+    };
+    line(HEADS.map(str::to_owned));
+    rows.iter().map(cells).for_each(line);
 }

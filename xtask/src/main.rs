@@ -35,8 +35,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   deny             licences, sources, duplicates and bans of what is depended on; known weaknesses, if their list is to be had
   mutants [PART]   changes the code in small ways that tests must notice: payload, headers, scheduler, or all; takes hours
   coverage         which lines the tests run, as a table and as pages in target/coverage
-  bench [--quick]  benches against serde_json and others, with their ratios
-  bench portal [--quick]           how soon the portal answers over a million deliveries";
+  bench [NAME] [--quick] [--save]  benches as ratios to yardsticks of the same run, with their goals: payload, target,
+                   programs, portal, or all; plots go to target/bench, and with --save all goes to docs/ too";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -72,10 +72,7 @@ fn main() -> ExitCode {
         ["mutants"] => mutants::mutants(None),
         ["mutants", part] => mutants::mutants(Some(part)),
         ["coverage"] => coverage::coverage(),
-        ["bench"] => bench::bench(false),
-        ["bench", "--quick"] => bench::bench(true),
-        ["bench", "portal"] => bench::portal(false),
-        ["bench", "portal", "--quick"] => bench::portal(true),
+        ["bench", rest @ ..] => bench::bench(rest),
         _ => Err(USAGE.to_owned()),
     };
     match done {

@@ -32,6 +32,7 @@ const SCRUB_EVERY: std::time::Duration = std::time::Duration::from_secs(24 * 360
 pub(crate) async fn serve(arguments: Box<Serve>) -> Result<ExitCode, Failure> {
     log(&arguments);
     without_core_dumps();
+    with_all_descriptors();
     let guarding = if arguments.allow_private { Guarding::Off } else { Guarding::Public };
     // From before it is read: what is changed meanwhile is a change.
     let looked = arguments.config.as_deref().and_then(reload::look);
@@ -186,6 +187,14 @@ fn without_core_dumps() {
     use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+}
+
+/// As many open files as the system allows without a privilege: a thousand integrations keep more connections than the 1,024
+/// that a shell gives.
+fn with_all_descriptors() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
 /// Verifies the store while it is used, and tells the log what is wrong with it.

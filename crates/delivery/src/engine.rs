@@ -5,7 +5,9 @@
 //! work.
 
 mod backlog;
+mod learn;
 mod record;
+mod rooms;
 mod run;
 
 use std::future::Future;
@@ -28,7 +30,9 @@ use crate::store::{Appended, AppendedBatch, DeliveryId, Entry, Fault, Gate, Lane
 use crate::target::Target;
 use crate::tasks::{Task, spawn};
 
-use run::{Event, Loop};
+use learn::Event;
+use rooms::Rooms;
+use run::Loop;
 
 /// How many commands may wait for the loop; who sends more waits too.
 const MAX_COMMANDS: usize = 256;
@@ -167,6 +171,7 @@ pub struct Engine<T> {
     clock: Clock,
     limits: Limits,
     backlog: Arc<AtomicU64>,
+    rooms: Rooms,
     _running: Arc<Task<()>>,
 }
 
@@ -179,6 +184,7 @@ impl<T> Clone for Engine<T> {
             clock: self.clock,
             limits: self.limits,
             backlog: Arc::clone(&self.backlog),
+            rooms: self.rooms.clone(),
             _running: Arc::clone(&self._running),
         }
     }
@@ -216,9 +222,11 @@ impl<T: Send + Sync + 'static> Engine<T> {
         let doubts = events.clone();
         desk.on_recovery(move || drop(doubts.send(Event::Doubt)));
         let backlog = Arc::new(AtomicU64::new(0));
-        let run = Loop::new(transport, clock, seed, limits, desk.clone(), observer, Arc::clone(&backlog));
+        let rooms = Rooms::default();
+        let shared = (Arc::clone(&backlog), rooms.clone());
+        let run = Loop::new(transport, clock, seed, limits, desk.clone(), observer, shared);
         let running = spawn(run.run(inbox, events.clone(), answers));
-        Self { commands, events, desk, clock, limits, backlog, _running: Arc::new(running) }
+        Self { commands, events, desk, clock, limits, backlog, rooms, _running: Arc::new(running) }
     }
 
     async fn command(&self, command: Command<T>) {
@@ -248,16 +256,21 @@ impl<T: Send + Sync + 'static> Engine<T> {
             return Err(AcceptError::Full(waiting));
         }
         let (events, backlog, clock) = (self.events.clone(), Arc::clone(&self.backlog), self.clock);
+        let rooms = self.rooms.clone();
         let appended = self.desk.accept(
-            move |store| store.append(&entries, clock.now()),
-            move |batch: &AppendedBatch| {
+            move |store| {
+                let batch = store.append(&entries, clock.now())?;
+                let fresh = rooms.claim(store, &batch)?;
+                Ok((batch, fresh))
+            },
+            move |(batch, fresh)| {
                 let added: u64 = batch.added.iter().map(|(_, count)| count).sum();
                 backlog.fetch_add(added, Ordering::Relaxed);
                 // The loop is gone only after a shutdown; what was accepted is in the store.
-                let _ = events.send(Event::Appended(batch.clone()));
+                let _ = events.send(Event::Appended(batch.clone(), std::mem::take(fresh)));
             },
         );
-        Ok(appended.await?)
+        Ok(appended.await?.0)
     }
 
     /// The lane of this name, which the store gets if it has none, with this target and these settings; they hold for its

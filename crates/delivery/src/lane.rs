@@ -17,7 +17,7 @@ use crate::outcome::Outcome;
 use crate::retry::{Die, Disposition, Health, LaneEffect, Reason, Tried, judge};
 use crate::store::{DeliveryId, Disposal, Gate, LaneRecord, LaneState, Settled};
 
-pub use claim::{Ask, Claimed, Share};
+pub use claim::{Arrived, Ask, Claimed, Share};
 pub use pace::{Pace, PaceError};
 pub use settings::LaneSettings;
 
@@ -165,78 +165,6 @@ impl Lane {
         self.ready.iter().copied()
     }
 
-    /// The store has `added` more deliveries, and `settled` fewer that later ones superseded.
-    pub fn added(&mut self, added: u64, settled: u64, now: Timestamp) {
-        self.backlog = (self.backlog + added).saturating_sub(settled);
-        self.oldest = self.oldest.or(Some(now));
-        self.stocked(now);
-    }
-
-    /// The store's own count, after a fault in which something may have been added unheard.
-    pub fn recount(&mut self, backlog: u64, oldest: Option<Timestamp>, now: Timestamp) {
-        self.backlog = backlog;
-        self.oldest = oldest;
-        if backlog > 0 {
-            self.stocked(now);
-        }
-    }
-
-    /// The store has something that is due at `at`.
-    fn stocked(&mut self, at: Timestamp) {
-        self.stock = Some(self.stock.map_or(at, |stock| stock.min(at)));
-    }
-
-    /// What to claim, if there is room for it and the store may have something that is due. There is one claim at a time:
-    /// the lane asks no more until it was given something.
-    pub fn ask(&mut self, share: Share, now: Timestamp) -> Option<Ask> {
-        if self.asking || self.next_ask(share)? > now {
-            return None;
-        }
-        let limit = self.room(share).saturating_sub(self.held.len());
-        self.asking = true;
-        let epoch = self.epoch + u32::from(self.breaker.is_open());
-        Some(Ask { limit, epoch })
-    }
-
-    /// How many may be held: twice what may be under way, so that the next is there when one ends.
-    fn room(&self, share: Share) -> usize {
-        let concurrency = self.settings.concurrency.get();
-        let allowed = self.breaker.allows(concurrency, self.in_flight).min(share.attempts);
-        let at_full = allowed >= concurrency.min(share.attempts) && !self.breaker.is_open();
-        if at_full { allowed * 2 } else { allowed }
-    }
-
-    fn next_ask(&self, share: Share) -> Option<Timestamp> {
-        if self.gate != Gate::Open || self.asking || self.room(share) <= self.held.len() {
-            return None;
-        }
-        // A probe takes what waits for the outage to end, whenever it is due.
-        let probe = (self.breaker.is_open() && self.awaiting).then_some(Timestamp::from_micros(0));
-        let stock = [self.stock, probe].into_iter().flatten().min()?;
-        [Some(stock), self.slow_until, self.breaker.opens_up_at()].into_iter().flatten().max()
-    }
-
-    /// What the store gave; `next` is when it has more, `gone` what was damaged.
-    pub fn take(
-        &mut self,
-        claimed: &[Claimed],
-        next: Option<Timestamp>,
-        oldest: Option<Timestamp>,
-        gone: u64,
-    ) {
-        self.asking = false;
-        self.stock = next;
-        self.oldest = oldest;
-        self.backlog = self.backlog.saturating_sub(gone);
-        if claimed.is_empty() && self.breaker.is_open() {
-            self.awaiting = false;
-        }
-        for &Claimed { id, attempts, accepted, bytes } in claimed {
-            self.held.insert(id, Entry { attempts, bytes, accepted, repeated: false, in_flight: false });
-            self.ready.insert(id);
-        }
-    }
-
     /// Claimed deliveries that expired before they could start: they are to be settled.
     pub fn expire(&mut self, now: Timestamp) -> Vec<DeliveryId> {
         let expiry = self.settings.retry.expiry();
@@ -367,6 +295,13 @@ impl Lane {
         }
         if let Some(due) = due {
             self.stocked(due);
+        }
+        // Where nothing is left in the store but what stands behind what is held, that is the oldest.
+        let all_held = self.stock.is_none() && !self.asking;
+        match self.held.first_key_value().filter(|_| all_held) {
+            Some((_, first)) => self.oldest = Some(first.accepted),
+            None if self.backlog == 0 => self.oldest = None,
+            None => {}
         }
     }
 

@@ -11,10 +11,10 @@ use std::num::NonZeroUsize;
 use std::time::{Duration, SystemTime};
 
 use crate::clock::Timestamp;
-use crate::lane::{Claimed, Finished, Lane, LaneSettings, Share};
+use crate::lane::{Arrived, Claimed, Finished, Lane, LaneSettings, Share};
 use crate::outcome::Outcome;
 use crate::retry::{Die, Reason};
-use crate::store::{DeliveryId, Gate, LaneId, LaneRecord, LaneState, Settled, Wanted};
+use crate::store::{DeliveryId, Gate, LaneId, LaneRecord, LaneState, Room, Settled, Wanted};
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub enum Action {
     Claim(Wanted),
     /// Settle as expired what the store has that was accepted then or before, and tell [`Schedule::swept`].
     Sweep(LaneId, Timestamp),
+    /// From now on, claim so much of what is appended for this lane in the same commit, and tell [`Schedule::arrived`].
+    Lend(LaneId, Room),
     /// Keep a lane's state.
     Save(LaneId, LaneState),
 }
@@ -55,6 +57,7 @@ struct Slot {
     in_turn: bool,
     timer: Option<Timestamp>,
     busy: bool,
+    lent: Room,
 }
 
 impl Schedule {
@@ -80,8 +83,9 @@ impl Schedule {
             Some(slot) => slot.lane.change(settings),
             None => {
                 let lane = Lane::new(settings, record, now);
-                let saved = record.state;
-                self.lanes.insert(record.id, Slot { lane, saved, in_turn: false, timer: None, busy: false });
+                let (saved, lent) = (record.state, Room::default());
+                let slot = Slot { lane, saved, in_turn: false, timer: None, busy: false, lent };
+                self.lanes.insert(record.id, slot);
             }
         }
         self.touch(record.id);
@@ -136,9 +140,9 @@ impl Schedule {
         }
     }
 
-    /// The store has `added` more deliveries of a lane, and `superseded` fewer.
-    pub fn added(&mut self, lane: LaneId, added: u64, superseded: u64, now: Timestamp) {
-        self.with(lane, |lane| lane.added(added, superseded, now));
+    /// The store has more deliveries of a lane.
+    pub fn arrived(&mut self, lane: LaneId, arrived: Arrived<'_>, now: Timestamp) {
+        self.with(lane, |lane| lane.arrived(arrived, now));
     }
 
     /// The store's own count of a lane, after a fault in which something may have been added unheard.
@@ -259,6 +263,11 @@ impl Schedule {
         actions.extend(ask.map(|ask| {
             Action::Claim(Wanted { lane: id, limit: ask.limit, epoch: ask.epoch, bytes: share.bytes })
         }));
+        let lent = slot.lane.lends(share, now);
+        if lent.count > 0 || lent != slot.lent {
+            slot.lent = lent;
+            actions.push(Action::Lend(id, lent));
+        }
         let state = slot.lane.state();
         if state != slot.saved {
             slot.saved = state;
@@ -403,10 +412,17 @@ mod tests {
         let mut record = LaneRecord { id: lane, name, state, backlog: 0, oldest: None };
         let mut schedule = Schedule::new(NonZeroUsize::MIN, 200);
         schedule.set_lane(&record, LaneSettings::default(), NOW);
-        assert_eq!((schedule.step(NOW), schedule.is_empty()), (vec![], true));
+        let lends = |room| Action::Lend(lane, room);
+        let room = Room { count: 2, bytes: 200 };
+        assert_eq!((schedule.step(NOW), schedule.is_empty()), (vec![lends(room)], true));
         (record.backlog, record.oldest) = (3, Some(NOW));
         schedule.recount(&record, NOW);
         let wanted = Wanted { lane, limit: 2, epoch: 0, bytes: 200 };
-        assert_eq!((schedule.step(NOW), schedule.is_empty()), (vec![Action::Claim(wanted)], false));
+        let actions = vec![Action::Claim(wanted), lends(Room::default())];
+        assert_eq!(
+            (schedule.step(NOW), schedule.is_empty()),
+            (actions, false),
+            "what was there before comes first"
+        );
     }
 }

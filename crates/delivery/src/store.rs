@@ -184,6 +184,24 @@ pub struct Claim {
     pub damaged: Vec<DeliveryId>,
 }
 
+/// How much of what is appended a lane takes at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Room {
+    /// At most so many.
+    pub count: usize,
+    /// Bodies of at most so many bytes together, but always one.
+    pub bytes: u64,
+}
+
+/// What a lane got of what was appended.
+#[derive(Clone, Debug, Default)]
+pub struct Fresh {
+    /// Heads, oldest first. They are not given again until they are settled or parked.
+    pub offers: Vec<Offer>,
+    /// Whether there are heads that the lane did not get.
+    pub left: bool,
+}
+
 /// A delivery that may be attempted.
 #[derive(Clone, Debug)]
 pub struct Offer {
@@ -275,6 +293,13 @@ pub trait Store: Send + 'static {
     /// # Errors
     /// A [`Fault`].
     fn append(&mut self, entries: &[Entry], now: Timestamp) -> Result<AppendedBatch, Fault>;
+
+    /// Claims heads of those that the last call, which must have been [`Store::append`], added to a lane. What is appended is
+    /// nearly always delivered next, and this is cheaper than to look for it.
+    ///
+    /// # Errors
+    /// A [`Fault`].
+    fn claim_appended(&mut self, lane: LaneId, room: Room) -> Result<Fresh, Fault>;
 
     /// Claims heads that are due.
     ///

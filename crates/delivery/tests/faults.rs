@@ -19,8 +19,8 @@ use delivery::retry::{Reason, RetryPolicy};
 use delivery::store::desk::Desk;
 use delivery::store::sqlite::{Retention, SqliteStore, scrub};
 use delivery::store::{
-    AppendedBatch, Change, Claim, Coalesce, DeliveryId, Documents, Entry, Fault, Finish, Finished, LaneId,
-    LaneRecord, LaneState, Route, Store, Swept, Wanted,
+    AppendedBatch, Change, Claim, Coalesce, DeliveryId, Documents, Entry, Fault, Finish, Finished, Fresh,
+    LaneId, LaneRecord, LaneState, Room, Route, Store, Swept, Wanted,
 };
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -87,6 +87,10 @@ impl Store for Failing {
     fn append(&mut self, entries: &[Entry], now: Timestamp) -> Result<AppendedBatch, Fault> {
         self.call(|store| store.append(entries, now))
     }
+    fn claim_appended(&mut self, lane: LaneId, room: Room) -> Result<Fresh, Fault> {
+        self.call(|store| store.claim_appended(lane, room))
+    }
+
     fn claim(&mut self, wanted: Wanted, now: Timestamp) -> Result<Claim, Fault> {
         self.call(|store| store.claim(wanted, now))
     }

@@ -9,60 +9,47 @@ use fastrand::Rng;
 use tokio::sync::{mpsc, oneshot};
 
 use super::backlog::Backlog;
+use super::learn::Event;
 use super::record::record;
-use super::{AttemptReport, Command, LaneView, Limits, Observer, Opening, Place, SettledReport, Transport};
+use super::rooms::Rooms;
+use super::{AttemptReport, Command, LaneView, Limits, Observer, Opening, Place, Transport};
 use crate::clock::{Clock, Timestamp};
-use crate::lane::{Claimed, Lane};
+use crate::lane::Lane;
 use crate::message::Message;
 use crate::outcome::Attempt;
 use crate::retry::{Die, Reason};
 use crate::schedule::{Action, Schedule};
 use crate::store::desk::Desk;
 use crate::store::{
-    AppendedBatch, AttemptRecord, Claim, DeliveryId, Disposal, Fault, Finish, Finished, LaneId, LaneRecord,
-    Settled, Store, Swept,
+    AttemptRecord, DeliveryId, Disposal, Fault, Finish, Finished, LaneId, Room, Settled, Store,
 };
 use crate::tasks::TaskSet;
 
 /// After everything.
-const FAR: Timestamp = Timestamp::from_micros(u64::MAX);
+pub(super) const FAR: Timestamp = Timestamp::from_micros(u64::MAX);
 
 /// How many deliveries of a lane the store settles in one request.
-const SWEEP: usize = 1000;
-
-/// What the store did.
-#[derive(Debug)]
-pub(super) enum Event {
-    Appended(AppendedBatch),
-    Claimed(LaneId, Claim),
-    Closed(Finish, Finished),
-    Swept(LaneId, Reason, Swept),
-    /// The store may hold more than the loop was told.
-    Doubt,
-    /// All lanes as they are in the store: the end of a doubt.
-    Lanes(Vec<LaneRecord>),
-    /// A lane as it was when the store was asked for it: what is appended later is told later.
-    Lane(LaneRecord),
-}
+pub(super) const SWEEP: usize = 1000;
 
 /// The owner of all state.
 pub(super) struct Loop<X: Transport, O> {
     transport: Arc<X>,
-    clock: Clock,
+    pub(super) clock: Clock,
     dice: Rng,
-    observer: O,
-    schedule: Schedule,
+    pub(super) observer: O,
+    pub(super) schedule: Schedule,
     desk: Desk,
-    targets: HashMap<LaneId, Arc<X::Target>>,
-    opening: Vec<Opening<X::Target>>,
+    pub(super) targets: HashMap<LaneId, Arc<X::Target>>,
+    pub(super) opening: Vec<Opening<X::Target>>,
     /// What was claimed, with the time of its accept.
-    held: HashMap<Place, (Arc<Message>, Timestamp)>,
+    pub(super) held: HashMap<Place, (Arc<Message>, Timestamp)>,
     attempts: TaskSet<(LaneId, DeliveryId, Attempt)>,
     waiting: Vec<oneshot::Sender<()>>,
-    doubting: bool,
+    pub(super) doubting: bool,
     /// Lanes that were removed, and whose backlog is being settled.
-    removing: HashSet<LaneId>,
-    backlog: Backlog,
+    pub(super) removing: HashSet<LaneId>,
+    pub(super) backlog: Backlog,
+    rooms: Rooms,
     events: Option<mpsc::UnboundedSender<Event>>,
 }
 
@@ -74,7 +61,7 @@ impl<X: Transport, O: Observer> Loop<X, O> {
         limits: Limits,
         desk: Desk,
         observer: O,
-        backlog: Arc<AtomicU64>,
+        (backlog, rooms): (Arc<AtomicU64>, Rooms),
     ) -> Self {
         Self {
             transport: Arc::new(transport),
@@ -91,6 +78,7 @@ impl<X: Transport, O: Observer> Loop<X, O> {
             doubting: false,
             removing: HashSet::new(),
             backlog: Backlog::new(backlog),
+            rooms,
             events: None,
         }
     }
@@ -159,6 +147,7 @@ impl<X: Transport, O: Observer> Loop<X, O> {
                     self.settle(id, delivery, Lane::removed());
                 }
                 self.targets.remove(&id);
+                self.rooms.set(id, Room::default());
                 self.removing.insert(id);
                 self.sweep(id, FAR, Reason::LaneRemoved);
                 let _ = done.send(());
@@ -180,99 +169,6 @@ impl<X: Transport, O: Observer> Loop<X, O> {
         lanes
     }
 
-    fn learn(&mut self, event: Event) {
-        let now = self.clock.now();
-        match event {
-            Event::Appended(batch) => {
-                for (lane, count) in batch.added {
-                    let gone = batch.superseded.iter().filter(|(other, _)| *other == lane).count();
-                    self.backlog.heard(lane, self.is_open(lane), count, gone as u64);
-                    self.schedule.added(lane, count, gone as u64, now);
-                }
-                for (lane, _) in batch.superseded {
-                    self.ended_in_store(lane, &Settled::Superseded);
-                }
-            }
-            Event::Claimed(lane, claim) => {
-                let claimed: Vec<Claimed> = claim.offers.iter().map(Claimed::from).collect();
-                for offer in claim.offers {
-                    self.held.insert((lane, offer.id), (offer.message, offer.accepted));
-                }
-                self.backlog.gone(lane, self.is_open(lane), claim.damaged.len() as u64);
-                self.schedule.took(lane, &claimed, claim.next, claim.oldest, claim.damaged.len() as u64);
-                for _ in claim.damaged {
-                    self.ended_in_store(lane, &Settled::Dead(Reason::Damaged));
-                }
-            }
-            Event::Doubt => self.doubt(),
-            Event::Lanes(records) => {
-                self.doubting = false;
-                for record in records {
-                    let before = self.schedule.lane(record.id).map(Lane::backlog);
-                    self.backlog.recount(record.id, before, record.backlog);
-                    self.schedule.recount(&record, now);
-                }
-            }
-            Event::Lane(record) => self.opened(&record),
-            Event::Closed(finish, finished) => self.closed(&finish, finished),
-            Event::Swept(lane, reason, swept) => {
-                self.backlog.gone(lane, self.is_open(lane), swept.settled.len() as u64);
-                self.schedule.swept(lane, swept.settled.len() as u64, swept.oldest, now);
-                for _ in &swept.settled {
-                    self.ended_in_store(lane, &Settled::Dead(reason.clone()));
-                }
-                // A removed lane is swept until nothing is left; the schedule asks for the others by itself.
-                match reason {
-                    Reason::LaneRemoved if swept.settled.len() == SWEEP => self.sweep(lane, FAR, reason),
-                    Reason::LaneRemoved => self.removing.retain(|removed| *removed != lane),
-                    Reason::Expired | Reason::GaveUp | Reason::Unrenderable(_) | Reason::Damaged => {}
-                }
-            }
-        }
-    }
-
-    /// Asks the store for its own count, once for all doubts that come meanwhile: its answer comes when it works again.
-    fn doubt(&mut self) {
-        if !std::mem::replace(&mut self.doubting, true) {
-            self.ask(|store| store.lanes(), Event::Lanes);
-        }
-    }
-
-    fn opened(&mut self, record: &LaneRecord) {
-        let Some(at) = self.opening.iter().position(|opening| opening.name == record.name) else { return };
-        let Opening { target, settings, reply, .. } = self.opening.remove(at);
-        if !self.is_open(record.id) {
-            self.backlog.opened(record.id, record.backlog);
-        }
-        self.targets.insert(record.id, target);
-        self.schedule.set_lane(record, settings, self.clock.now());
-        let _ = reply.send(record.id);
-    }
-
-    fn is_open(&self, lane: LaneId) -> bool {
-        self.schedule.lane(lane).is_some()
-    }
-
-    fn closed(&mut self, finish: &Finish, finished: Finished) {
-        let (lane, id) = (finish.lane, finish.id);
-        let held = self.held.remove(&(lane, id));
-        self.schedule.closed(lane, id, finished.settled, finished.due);
-        if !finished.settled {
-            return;
-        }
-        self.backlog.gone(lane, self.is_open(lane), 1);
-        let settled = match &finish.disposal {
-            Disposal::Settle(settled) => settled.clone(),
-            Disposal::Park { .. } => Settled::Superseded,
-        };
-        let claimed = held.as_ref().map(|(message, accepted)| (&**message, finish.now.since(*accepted)));
-        self.observer.settled(&SettledReport { lane, settled: &settled, claimed });
-    }
-
-    fn ended_in_store(&mut self, lane: LaneId, settled: &Settled) {
-        self.observer.settled(&SettledReport { lane, settled, claimed: None });
-    }
-
     fn act(&mut self, actions: Vec<Action>) {
         for action in actions {
             match action {
@@ -292,13 +188,14 @@ impl<X: Transport, O: Observer> Loop<X, O> {
                     );
                 }
                 Action::Sweep(lane, until) => self.sweep(lane, until, Reason::Expired),
+                Action::Lend(lane, room) => self.rooms.set(lane, room),
                 Action::Save(lane, state) => self.desk.ask(move |store| store.save(lane, &state), |_| {}),
             }
         }
     }
 
     /// Asks the store; the answer comes as an event. If the store was closed there is none, and none is needed.
-    fn ask<R: Send + 'static>(
+    pub(super) fn ask<R: Send + 'static>(
         &self,
         call: impl FnMut(&mut dyn Store) -> Result<R, Fault> + Send + 'static,
         event: impl FnOnce(R) -> Event + Send + 'static,
@@ -311,7 +208,7 @@ impl<X: Transport, O: Observer> Loop<X, O> {
         });
     }
 
-    fn sweep(&self, lane: LaneId, until: Timestamp, reason: Reason) {
+    pub(super) fn sweep(&self, lane: LaneId, until: Timestamp, reason: Reason) {
         let (clock, told) = (self.clock, reason.clone());
         self.ask(
             move |store| store.sweep(lane, until, &reason, clock.now(), SWEEP),
@@ -319,7 +216,7 @@ impl<X: Transport, O: Observer> Loop<X, O> {
         );
     }
 
-    fn settle(&self, lane: LaneId, id: DeliveryId, settled: Settled) {
+    pub(super) fn settle(&self, lane: LaneId, id: DeliveryId, settled: Settled) {
         self.finish(lane, id, 0, Disposal::Settle(settled), None);
     }
 

@@ -1,6 +1,6 @@
 //! Kept-alive connections, per target, of a bounded number and age.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,11 +16,12 @@ use crate::outcome::Connection;
 use crate::target::TargetId;
 use crate::tasks::Task;
 
-/// How many idle connections one target keeps.
-pub(crate) const MAX_IDLE_PER_TARGET: usize = 16;
+/// How many idle connections one target keeps: as many as are under way at once unless settings say otherwise. With fewer, a
+/// lane that has more at once would make connections anew all the time.
+pub(crate) const MAX_IDLE_PER_TARGET: usize = 256;
 
-/// How many idle connections all targets keep together.
-pub(crate) const MAX_IDLE: usize = 512;
+/// How many idle connections all targets keep together: one and more for each of a thousand.
+pub(crate) const MAX_IDLE: usize = 2048;
 
 /// How long a connection is kept idle: less than the 60 s after which common servers close one.
 pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(55);
@@ -108,7 +109,15 @@ pub(super) fn reason(error: &hyper::Error) -> String {
 
 #[derive(Debug, Default)]
 pub(super) struct Pool {
-    idle: Mutex<HashMap<TargetId, Vec<Idle>>>,
+    shelf: Mutex<Shelf>,
+}
+
+/// The idle connections, each target's in the order in which they were put there.
+#[derive(Debug, Default)]
+struct Shelf {
+    targets: HashMap<TargetId, VecDeque<Idle>>,
+    /// How many there are of all targets.
+    count: usize,
 }
 
 #[derive(Debug)]
@@ -117,23 +126,47 @@ struct Idle {
     since: Timestamp,
 }
 
+impl Shelf {
+    fn remove(&mut self, target: TargetId) {
+        self.count -= self.targets.remove(&target).map_or(0, |idle| idle.len());
+    }
+
+    /// Makes room for one more of `target`: in the place of one of its own, or else of those that nobody has used for longest.
+    fn make_room(&mut self, target: TargetId) {
+        if let Some(own) = self.targets.get_mut(&target)
+            && own.len() >= MAX_IDLE_PER_TARGET
+        {
+            self.count -= usize::from(own.pop_front().is_some());
+        } else if self.count >= MAX_IDLE {
+            let since = |(_, idle): &(&TargetId, &VecDeque<Idle>)| idle.front().map(|idle| idle.since);
+            if let Some(stillest) = self.targets.iter().min_by_key(since).map(|(id, _)| *id) {
+                self.remove(stillest);
+            }
+        }
+    }
+}
+
 impl Pool {
-    fn idle(&self) -> MutexGuard<'_, HashMap<TargetId, Vec<Idle>>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The connection of `target` that was used last, if one is still good.
     pub(super) fn take(&self, target: TargetId, now: Timestamp) -> Option<Live> {
-        let mut idle = self.idle();
-        let waiting = idle.get_mut(&target)?;
-        waiting.retain(|idle| !idle.live.is_closed() && now.since(idle.since) < IDLE_TIMEOUT);
-        let taken = match waiting.last_mut().map(|last| last.live.share()) {
-            Some(Some(shared)) => Some(shared),
-            Some(None) => waiting.pop().map(|idle| idle.live),
-            None => None,
+        let mut shelf = self.shelf();
+        let idle = shelf.targets.get_mut(&target)?;
+        let before = idle.len();
+        // Who was put there first has waited longest.
+        while idle.pop_front_if(|first| now.since(first.since) >= IDLE_TIMEOUT).is_some() {}
+        while idle.pop_back_if(|last| last.live.is_closed()).is_some() {}
+        let taken = match idle.back().map(|last| last.live.share()) {
+            Some(None) => idle.pop_back().map(|idle| idle.live),
+            shared => shared.flatten(),
         };
-        if waiting.is_empty() {
-            idle.remove(&target);
+        let (gone, none) = (before - idle.len(), idle.is_empty());
+        shelf.count -= gone;
+        if none {
+            shelf.targets.remove(&target);
         }
         taken
     }
@@ -141,29 +174,22 @@ impl Pool {
     /// Keeps a connection whose exchange is over.
     pub(super) fn put(&self, target: TargetId, mut live: Live, now: Timestamp) {
         live.facts.reused = true;
-        let mut idle = self.idle();
-        let same = |idle: &&mut Idle| Arc::ptr_eq(&idle.live.driver, &live.driver);
-        let waiting = idle.entry(target).or_default();
-        if let Some(shared) = waiting.iter_mut().find(same) {
-            shared.since = now;
-            return;
+        let mut shelf = self.shelf();
+        let idle = shelf.targets.get_mut(&target).filter(|_| matches!(live.sender, Sender::Http2(_)));
+        if let Some(idle) = idle
+            && let Some(at) = idle.iter().position(|idle| Arc::ptr_eq(&idle.live.driver, &live.driver))
+        {
+            idle.remove(at);
+            shelf.count -= 1;
         }
-        // In the place of one of its own, or else of those that nobody has used for longest.
-        if waiting.len() >= MAX_IDLE_PER_TARGET {
-            waiting.remove(0);
-        } else if idle.values().map(Vec::len).sum::<usize>() >= MAX_IDLE {
-            let waiting = idle.iter().filter(|(_, waiting)| !waiting.is_empty());
-            let oldest = waiting.min_by_key(|(_, waiting)| waiting.first().map(|idle| idle.since));
-            if let Some(oldest) = oldest.map(|(id, _)| *id) {
-                idle.remove(&oldest);
-            }
-        }
-        idle.entry(target).or_default().push(Idle { live, since: now });
+        shelf.make_room(target);
+        shelf.targets.entry(target).or_default().push_back(Idle { live, since: now });
+        shelf.count += 1;
     }
 
     /// Closes all idle connections of `target`: where one was found dead, the others are not to be trusted.
     pub(super) fn forget(&self, target: TargetId) {
-        self.idle().remove(&target);
+        self.shelf().remove(target);
     }
 }
 

@@ -1,7 +1,11 @@
 //! What passes between a lane and the store, and what a lane may use of what all share.
 
+use super::{Entry, Lane};
 use crate::clock::Timestamp;
-use crate::store::{DeliveryId, Offer};
+use crate::store::{DeliveryId, Gate, Offer, Room};
+
+/// What part of its room a lane claims at once, while it has something to start.
+const WORTHWHILE: usize = 4;
 
 /// What a lane wants from the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +36,19 @@ impl From<&Offer> for Claimed {
     }
 }
 
+/// What was appended for a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrived<'a> {
+    /// How many deliveries.
+    pub added: u64,
+    /// How many earlier ones they superseded.
+    pub superseded: u64,
+    /// Those of them that are claimed already.
+    pub claimed: &'a [Claimed],
+    /// Whether others of them may be claimed.
+    pub left: bool,
+}
+
 /// What one lane may use of what all share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share {
@@ -39,4 +56,104 @@ pub struct Share {
     pub attempts: usize,
     /// Bytes of bodies under way at once; one body may always be.
     pub bytes: u64,
+}
+
+impl Lane {
+    /// The store has more deliveries.
+    pub fn arrived(&mut self, arrived: Arrived<'_>, now: Timestamp) {
+        self.backlog = (self.backlog + arrived.added).saturating_sub(arrived.superseded);
+        self.oldest = self.oldest.or(Some(now));
+        self.hold(arrived.claimed);
+        // Behind what was superseded stands perhaps another head.
+        if arrived.left || arrived.superseded > 0 {
+            self.stocked(now);
+        }
+    }
+
+    fn hold(&mut self, claimed: &[Claimed]) {
+        for &Claimed { id, attempts, accepted, bytes } in claimed {
+            self.held.insert(id, Entry { attempts, bytes, accepted, repeated: false, in_flight: false });
+            self.ready.insert(id);
+        }
+    }
+
+    /// The store's own count, after a fault in which something may have been added unheard.
+    pub fn recount(&mut self, backlog: u64, oldest: Option<Timestamp>, now: Timestamp) {
+        self.backlog = backlog;
+        self.oldest = oldest;
+        if backlog > 0 {
+            self.stocked(now);
+        }
+    }
+
+    /// The store has something that is due at `at`.
+    pub(super) fn stocked(&mut self, at: Timestamp) {
+        self.stock = Some(self.stock.map_or(at, |stock| stock.min(at)));
+    }
+
+    /// What to claim, if there is room for it and the store may have something that is due. There is one claim at a time:
+    /// the lane asks no more until it was given something.
+    pub fn ask(&mut self, share: Share, now: Timestamp) -> Option<Ask> {
+        if self.asking || self.next_ask(share)? > now {
+            return None;
+        }
+        let limit = self.room(share).saturating_sub(self.held.len());
+        self.asking = true;
+        let epoch = self.epoch + u32::from(self.breaker.is_open());
+        Some(Ask { limit, epoch })
+    }
+
+    /// How many may be held: twice what may be under way, so that the next is there when one ends.
+    fn room(&self, share: Share) -> usize {
+        let concurrency = self.settings.concurrency.get();
+        let allowed = self.breaker.allows(concurrency, self.in_flight).min(share.attempts);
+        let at_full = allowed >= concurrency.min(share.attempts) && !self.breaker.is_open();
+        if at_full { allowed * 2 } else { allowed }
+    }
+
+    pub(super) fn next_ask(&self, share: Share) -> Option<Timestamp> {
+        let room = self.room(share);
+        let free = room.saturating_sub(self.held.len());
+        // A claim costs by itself, so while something is ready to start, it waits until it is worth it.
+        let few = !self.ready.is_empty() && free < room / WORTHWHILE;
+        if self.gate != Gate::Open || self.asking || free == 0 || few {
+            return None;
+        }
+        // A probe takes what waits for the outage to end, whenever it is due.
+        let probe = (self.breaker.is_open() && self.awaiting).then_some(Timestamp::from_micros(0));
+        let stock = [self.stock, probe].into_iter().flatten().min()?;
+        [Some(stock), self.slow_until, self.breaker.opens_up_at()].into_iter().flatten().max()
+    }
+
+    /// What the store gave; `next` is when it has more, `gone` what was damaged.
+    pub fn take(
+        &mut self,
+        claimed: &[Claimed],
+        next: Option<Timestamp>,
+        oldest: Option<Timestamp>,
+        gone: u64,
+    ) {
+        self.asking = false;
+        self.stock = next;
+        self.oldest = oldest;
+        self.backlog = self.backlog.saturating_sub(gone);
+        if claimed.is_empty() && self.breaker.is_open() {
+            self.awaiting = false;
+        }
+        self.hold(claimed);
+    }
+
+    /// How much of what is appended from now on is claimed at once: nothing while something else is due before it, or may not
+    /// start. Until the lane hears of what was claimed, it may lend the same room again: it holds twice as much at most.
+    #[must_use]
+    pub fn lends(&self, share: Share, now: Timestamp) -> Room {
+        let slow = self.slow_until.is_some_and(|until| until > now);
+        let stocked = self.asking || self.stock.is_some_and(|at| at <= now);
+        if self.gate != Gate::Open || self.breaker.is_open() || slow || stocked {
+            return Room::default();
+        }
+        let count = self.room(share).saturating_sub(self.held.len());
+        let bytes = share.bytes.saturating_sub(self.bytes_in_flight);
+        if bytes == 0 { Room::default() } else { Room { count, bytes } }
+    }
 }

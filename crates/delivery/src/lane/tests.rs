@@ -5,7 +5,7 @@ use http::StatusCode;
 
 use super::*;
 use crate::outcome::Answer;
-use crate::store::{Coalesce, LaneId};
+use crate::store::{Coalesce, LaneId, Room};
 
 const NOW: Timestamp = Timestamp::from_micros(1_000_000_000);
 const ALL: Share = Share { attempts: usize::MAX / 2, bytes: 1000 };
@@ -16,7 +16,7 @@ fn lane(held: u64) -> Lane {
     let record = LaneRecord { id: LaneId(1), name, state, backlog: 0, oldest: None };
     let mut lane = Lane::new(LaneSettings::default(), &record, NOW);
     assert_eq!(lane.ask(ALL, NOW), None, "there is nothing to claim");
-    lane.added(held, 0, NOW);
+    lane.arrived(Arrived { added: held, superseded: 0, claimed: &[], left: true }, NOW);
     assert_eq!(lane.ask(ALL, NOW), Some(Ask { limit: 16, epoch: 0 }));
     assert_eq!(lane.ask(ALL, NOW), None, "one claim at a time");
     let claimed: Vec<_> = (1..=held).map(claimed_new).collect();
@@ -221,4 +221,46 @@ fn other_settings_hold_at_once() {
     let concurrency = NonZeroUsize::new(2).unwrap();
     lane.change(LaneSettings { concurrency, ..LaneSettings::default() });
     assert_eq!(started(&mut lane, NOW), [1, 2]);
+}
+
+#[test]
+fn what_is_appended_is_claimed_at_once_where_nothing_is_before_it() {
+    let all = Room { count: 16, bytes: 1000 };
+    let mut lane = lane(0);
+    assert_eq!(lane.lends(ALL, NOW), all);
+    let claimed: Vec<_> = (1..=3).map(claimed_new).collect();
+    lane.arrived(Arrived { added: 3, superseded: 0, claimed: &claimed, left: false }, NOW);
+    assert_eq!((lane.backlog(), lane.held(), lane.ask(ALL, NOW)), (3, 3, None), "nothing is left to claim");
+    assert_eq!(started(&mut lane, NOW), [1, 2, 3]);
+    assert_eq!(lane.lends(ALL, NOW), Room { count: 13, bytes: 700 });
+    assert_eq!(lane.lends(Share { bytes: 300, ..ALL }, NOW), Room::default(), "all bytes are under way");
+    finish(&mut lane, 1, 200, after(1));
+    assert_eq!((lane.backlog(), lane.oldest()), (2, Some(NOW)));
+    finish(&mut lane, 2, 200, after(1));
+    lane.set_gate(Gate::Paused);
+    assert_eq!(lane.lends(ALL, after(1)), Room::default());
+    lane.set_gate(Gate::Open);
+    lane.arrived(Arrived { added: 1, superseded: 0, claimed: &[], left: true }, after(2));
+    assert_eq!(lane.lends(ALL, after(2)), Room::default(), "something is due before it");
+    assert_eq!(lane.ask(ALL, after(2)), Some(Ask { limit: 15, epoch: 0 }));
+    lane.take(&[], Some(after(9000)), Some(NOW), 0);
+    assert_eq!(lane.lends(ALL, after(3)).count, 15, "what is due later may wait");
+    assert_eq!(lane.lends(ALL, after(9000)), Room::default());
+}
+
+#[test]
+fn the_oldest_is_known_without_asking_the_store_where_all_is_held() {
+    let mut lane = lane(0);
+    for id in 1..=3 {
+        let claimed = Claimed { accepted: after(id), ..claimed_new(id) };
+        let arrived = Arrived { added: 1, superseded: 0, claimed: &[claimed], left: false };
+        lane.arrived(arrived, after(id));
+    }
+    started(&mut lane, after(3));
+    let mut oldest = Vec::new();
+    for id in [2, 1, 3] {
+        finish(&mut lane, id, 200, after(4));
+        oldest.push(lane.oldest());
+    }
+    assert_eq!(oldest, [Some(after(1)), Some(after(3)), None]);
 }

@@ -153,12 +153,12 @@ impl Desk {
     pub async fn accept<T: Send + 'static>(
         &self,
         call: impl FnMut(&mut dyn Store) -> Result<T, Fault> + Send + 'static,
-        then: impl FnOnce(&T) + Send + 'static,
+        then: impl FnOnce(&mut T) + Send + 'static,
     ) -> Result<T, Fault> {
         let permit = Arc::clone(&self.accepts).acquire_owned().await.map_err(|_| Fault::Closed)?;
         let (answer, answered) = oneshot::channel();
-        self.hand_in(Class::Accept, call, move |result| {
-            if let Ok(done) = &result {
+        self.hand_in(Class::Accept, call, move |mut result| {
+            if let Ok(done) = &mut result {
                 then(done);
             }
             drop(answer.send(result));

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use super::{
     Appended, AppendedBatch, Change, Claim, Coalesce, DeliveryId, Digest, Disposal, Document, Documents,
-    Entry, Fault, Finish, Finished, LaneId, LaneRecord, LaneState, Offer, Sequence, Settled, Store, Swept,
-    Wanted,
+    Entry, Fault, Finish, Finished, Fresh, LaneId, LaneRecord, LaneState, Offer, Room, Sequence, Settled,
+    Store, Swept, Wanted,
 };
 use crate::clock::Timestamp;
 use crate::message::{Message, MessageId, OrderKey};
@@ -35,6 +35,8 @@ struct Lane {
     due: std::collections::BTreeSet<(Timestamp, DeliveryId)>,
     outage: std::collections::BTreeSet<(u32, DeliveryId)>,
     claimed: HashSet<DeliveryId>,
+    /// The last before the last append.
+    before: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -115,6 +117,25 @@ impl Lane {
         }
     }
 
+    /// Claims the first of these that there is room for.
+    fn offer(&mut self, ids: &[DeliveryId], room: Room) -> Vec<Offer> {
+        let (mut offers, mut bytes) = (Vec::new(), 0);
+        for &id in ids.iter().take(room.count) {
+            let size = self.pending.get(&id).map_or(0, |pending| pending.message.body.len() as u64);
+            if !offers.is_empty() && bytes + size > room.bytes {
+                break;
+            }
+            bytes += size;
+            self.unindex(id);
+            self.claimed.insert(id);
+            if let Some(pending) = self.pending.get(&id) {
+                let (attempts, accepted) = (pending.attempts, pending.accepted);
+                offers.push(Offer { id, attempts, accepted, message: Arc::clone(&pending.message) });
+            }
+        }
+        offers
+    }
+
     /// Takes a delivery out, and gives the time when the new head of its key is due.
     fn settle(&mut self, id: DeliveryId, now: Timestamp) -> Option<Timestamp> {
         let was_head = self.is_head(id);
@@ -171,6 +192,7 @@ impl Store for MemoryStore {
             due: Default::default(),
             outage: Default::default(),
             claimed: HashSet::new(),
+            before: 0,
         };
         let record = lane.record(id);
         self.lanes.insert(id, lane);
@@ -203,6 +225,9 @@ impl Store for MemoryStore {
     fn append(&mut self, entries: &[Entry], now: Timestamp) -> Result<AppendedBatch, Fault> {
         let mut batch = AppendedBatch::default();
         let mut added: BTreeMap<LaneId, u64> = BTreeMap::new();
+        for lane in self.lanes.values_mut() {
+            lane.before = lane.last;
+        }
         for entry in entries {
             if let Some((digest, body)) = &entry.once
                 && let Some((first_body, sequence, id, deliveries)) = self.seen.get(digest)
@@ -250,6 +275,14 @@ impl Store for MemoryStore {
         Ok(batch)
     }
 
+    fn claim_appended(&mut self, lane: LaneId, room: Room) -> Result<Fresh, Fault> {
+        let Some(lane) = self.lanes.get_mut(&lane) else { return Ok(Fresh::default()) };
+        let fresh = lane.pending.range(DeliveryId(lane.before + 1)..).map(|(id, _)| *id);
+        let heads: Vec<_> = fresh.filter(|id| lane.is_head(*id)).collect();
+        let offers = lane.offer(&heads, room);
+        Ok(Fresh { left: offers.len() < heads.len(), offers })
+    }
+
     fn claim(&mut self, wanted: Wanted, now: Timestamp) -> Result<Claim, Fault> {
         let Some(lane) = self.lanes.get_mut(&wanted.lane) else { return Ok(Claim::default()) };
         let back = lane.outage.iter().take_while(|(epoch, _)| *epoch < wanted.epoch).map(|(_, id)| *id);
@@ -257,21 +290,7 @@ impl Store for MemoryStore {
         let mut found: Vec<_> = back.take(wanted.limit).chain(due.take(wanted.limit)).collect();
         found.sort_unstable();
         found.dedup();
-        found.truncate(wanted.limit);
-        let (mut offers, mut bytes) = (Vec::new(), 0);
-        for id in found {
-            let size = lane.pending.get(&id).map_or(0, |pending| pending.message.body.len() as u64);
-            if !offers.is_empty() && bytes + size > wanted.bytes {
-                break;
-            }
-            bytes += size;
-            lane.unindex(id);
-            lane.claimed.insert(id);
-            if let Some(pending) = lane.pending.get(&id) {
-                let (attempts, accepted) = (pending.attempts, pending.accepted);
-                offers.push(Offer { id, attempts, accepted, message: Arc::clone(&pending.message) });
-            }
-        }
+        let offers = lane.offer(&found, Room { count: wanted.limit, bytes: wanted.bytes });
         let back = lane.outage.first().is_some_and(|(epoch, _)| *epoch < wanted.epoch);
         let next = lane.due.first().map(|(due, _)| *due).into_iter().chain(back.then_some(now)).min();
         Ok(Claim { offers, next, oldest: lane.oldest(), damaged: Vec::new() })

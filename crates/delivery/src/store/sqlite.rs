@@ -24,8 +24,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::{
-    AppendedBatch, Change, Claim, DeliveryId, Documents, Entry, Fault, Finish, Finished, LaneId, LaneRecord,
-    LaneState, Store, Swept, Wanted,
+    AppendedBatch, Change, Claim, DeliveryId, Documents, Entry, Fault, Finish, Finished, Fresh, LaneId,
+    LaneRecord, LaneState, Room, Store, Swept, Wanted,
 };
 use crate::clock::Timestamp;
 use crate::retry::Reason;
@@ -86,6 +86,8 @@ pub struct SqliteStore {
     checkpointed: u64,
     next_message: i64,
     recent: Recent,
+    /// The heads that the last append added.
+    fresh: HashMap<LaneId, Vec<Pending>>,
     retention: Retention,
     sweeper: sweep::Sweeper,
 }
@@ -139,6 +141,7 @@ impl SqliteStore {
             checkpointed: 0,
             next_message: 1,
             recent: Recent::default(),
+            fresh: HashMap::new(),
             retention,
             sweeper: sweep::Sweeper::default(),
         };
@@ -292,6 +295,10 @@ impl Store for SqliteStore {
         pending::append(self, entries, now)
     }
 
+    fn claim_appended(&mut self, lane: LaneId, room: Room) -> Result<Fresh, Fault> {
+        pending::claim_appended(self, lane, room)
+    }
+
     fn claim(&mut self, wanted: Wanted, now: Timestamp) -> Result<Claim, Fault> {
         pending::claim(self, wanted, now)
     }
@@ -349,6 +356,7 @@ impl Store for SqliteStore {
         self.dirty = false;
         // Their numbers are given anew.
         self.recent = Recent::default();
+        self.fresh.clear();
         self.remembered.clear();
         for undo in std::mem::take(&mut self.undo).into_iter().rev() {
             match undo {

@@ -69,6 +69,9 @@ impl Store for OnDisk {
     fn append(&mut self, entries: &[Entry], now: Timestamp) -> Result<AppendedBatch, Fault> {
         self.store().append(entries, now)
     }
+    fn claim_appended(&mut self, lane: LaneId, room: Room) -> Result<Fresh, Fault> {
+        self.store().claim_appended(lane, room)
+    }
     fn claim(&mut self, wanted: Wanted, now: Timestamp) -> Result<Claim, Fault> {
         self.store().claim(wanted, now)
     }
@@ -122,6 +125,7 @@ contract!(
     lane_states_are_kept,
     a_finish_may_be_repeated,
     a_claim_holds_so_many_bytes_but_always_one,
+    what_is_appended_is_claimed_at_once_as_far_as_there_is_room,
     documents_are_kept_by_kind_and_id,
 );
 
@@ -339,10 +343,48 @@ fn a_claim_holds_so_many_bytes_but_always_one(mut store: impl Subject) {
     assert_eq!(claim_epoch(&mut store, Wanted { bytes: 0, ..wanted }, at(0)).0.len(), 1);
 }
 
+/// The numbers that a lane got of what was appended, and whether heads are left.
+fn at_once(store: &mut impl Store, lane: LaneId, count: usize, bytes: u64) -> (Vec<u64>, bool) {
+    let fresh = store.claim_appended(lane, Room { count, bytes }).unwrap();
+    (fresh.offers.iter().map(|offer| offer.id.0).collect(), fresh.left)
+}
+
+fn what_is_appended_is_claimed_at_once_as_far_as_there_is_room(mut store: impl Subject) {
+    let (lane, other) = (store.lane("a").unwrap().id, store.lane("b").unwrap().id);
+    append(&mut store, &[entry("before", "ten bytes!", &plain(lane))], at(0));
+    let batch = ["x", "x", "y", "z", "before"].map(|key| entry(key, "ten bytes!", &plain(lane)));
+    for (count, bytes, ids, left) in [
+        (0, 100, vec![], true),
+        (2, 100, vec![2, 4], true),
+        (9, 25, vec![2, 4], true),
+        (9, 0, vec![2], true),
+        (3, 100, vec![2, 4, 5], false),
+    ] {
+        let mut store = OnDisk::new();
+        let lanes = (store.lane("a").unwrap().id, store.lane("b").unwrap().id);
+        assert_eq!(lanes, (lane, other));
+        append(&mut store, &[entry("before", "ten bytes!", &plain(lane))], at(0));
+        store.append(&batch, at(1)).unwrap();
+        assert_eq!(at_once(&mut store, lane, count, bytes), (ids, left), "{count} of {bytes} bytes");
+    }
+    store.append(&batch, at(1)).unwrap();
+    assert_eq!(at_once(&mut store, lane, 2, 100), (vec![2, 4], true));
+    assert_eq!(at_once(&mut store, other, 2, 100), (vec![], false));
+    store.commit().unwrap();
+    let (offers, next) = claim(&mut store, lane, 9, at(1));
+    let numbers: Vec<_> = offers.iter().map(|line| line.split(' ').next().unwrap()).collect();
+    assert_eq!((numbers, next), (vec!["1", "5"], None), "all others are claimed, or behind one that is");
+    assert!(finish(&mut store, lane, 2, DELIVERED, at(2)).settled);
+    assert_eq!(claim(&mut store, lane, 9, at(2)).0.len(), 1, "the next of its key");
+    let spare = ["ongoing 1", "ongoing 2"].map(|body| entry("k", body, &[(lane, Coalesce::Superseded)]));
+    store.append(&spare, at(3)).unwrap();
+    assert_eq!(at_once(&mut store, lane, 9, 100), (vec![8], false), "the first is superseded");
+}
+
 /// What is done to both stores at once.
 #[derive(Clone, Debug)]
 enum Step {
-    Append { lane: u64, key: u8, ongoing: bool, coalesce: bool },
+    Append { lane: u64, key: u8, ongoing: bool, coalesce: bool, room: usize },
     Claim { lane: u64, limit: usize, epoch: u32, bytes: u64 },
     Settle { which: usize },
     Park { which: usize, seconds: u64, outage: Option<u32> },
@@ -354,8 +396,8 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        6 => (1..3_u64, 0..3_u8, any::<bool>(), any::<bool>())
-            .prop_map(|(lane, key, ongoing, coalesce)| Step::Append { lane, key, ongoing, coalesce }),
+        6 => (1..3_u64, 0..3_u8, any::<bool>(), any::<bool>(), 0..2_usize)
+            .prop_map(|(lane, key, ongoing, coalesce, room)| Step::Append { lane, key, ongoing, coalesce, room }),
         5 => (1..3_u64, 1..4_usize, 0..3_u32, 0..30_u64)
             .prop_map(|(lane, limit, epoch, bytes)| Step::Claim { lane, limit, epoch, bytes }),
         3 => any::<usize>().prop_map(|which| Step::Settle { which }),
@@ -381,11 +423,16 @@ proptest! {
         let (mut now, mut claimed) = (at(100), Vec::<(LaneId, DeliveryId)>::new());
         for step in steps {
             match step {
-                Step::Append { lane, key, ongoing, coalesce } => {
+                Step::Append { lane, key, ongoing, coalesce, room } => {
                     let coalesce = if coalesce { Coalesce::Superseded } else { Coalesce::Nothing };
                     let body = if ongoing { "ongoing" } else { "start" };
                     let entry = entry(&format!("k{key}"), body, &[(LaneId(lane), coalesce)]);
-                    assert_eq!(append(&mut disk, std::slice::from_ref(&entry), now), append(&mut model, &[entry], now));
+                    let entries = std::slice::from_ref(&entry);
+                    assert_eq!(disk.append(entries, now).unwrap(), model.append(entries, now).unwrap());
+                    let fresh = at_once(&mut disk, LaneId(lane), room, 100);
+                    assert_eq!(fresh, at_once(&mut model, LaneId(lane), room, 100));
+                    claimed.extend(fresh.0.into_iter().map(|id| (LaneId(lane), DeliveryId(id))));
+                    disk.commit().unwrap();
                 }
                 Step::Claim { lane, limit, epoch, bytes } => {
                     let wanted = Wanted { lane: LaneId(lane), limit, epoch, bytes };

@@ -64,6 +64,7 @@ fn promises_hold_whatever_happens() {
         "jumps of the clock",
         "restarts with an open breaker",
         "probes",
+        "claimed as it was appended",
         "throttled",
     ] {
         assert!(seen.get(what).is_some_and(|count| *count > 0), "no run came to: {what}");

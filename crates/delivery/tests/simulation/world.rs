@@ -19,13 +19,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use delivery::clock::Timestamp;
-use delivery::lane::{Claimed, LaneSettings, Pace};
+use delivery::lane::{Arrived, Claimed, LaneSettings, Pace};
 use delivery::message::{Message, MessageId, OrderKey};
 use delivery::retry::{Reason, RetryPolicy};
 use delivery::schedule::{Action, Schedule};
 use delivery::store::memory::MemoryStore;
 use delivery::store::{
-    Coalesce, DeliveryId, Disposal, Entry, Finish, Gate, LaneId, LaneRecord, LaneState, Route, Store, Wanted,
+    Coalesce, DeliveryId, Disposal, Entry, Finish, Gate, LaneId, LaneRecord, LaneState, Room, Route, Store,
+    Wanted,
 };
 use fastrand::Rng;
 
@@ -76,6 +77,8 @@ struct Lane {
     gate_closed: bool,
     throttled_until: Timestamp,
     in_flight: BTreeSet<DeliveryId>,
+    /// What it lent last.
+    room: Room,
     /// When attempts started, for the law of the pace.
     starts: VecDeque<Timestamp>,
     delivered: u64,
@@ -183,6 +186,7 @@ impl World {
                 gate_closed: false,
                 throttled_until: Timestamp::from_micros(0),
                 in_flight: BTreeSet::new(),
+                room: Room::default(),
                 starts: VecDeque::new(),
                 delivered: 0,
                 busy: 0,
@@ -215,6 +219,7 @@ impl World {
         for record in self.store.lanes().unwrap() {
             let index = self.index(record.id);
             self.lanes[index].in_flight.clear();
+            self.lanes[index].room = Room::default();
             if record.state.open.is_some() {
                 self.note("restarts with an open breaker");
             }
@@ -362,7 +367,15 @@ impl World {
         self.unsettled.entry((id, key)).or_default().push_back(number);
         self.lanes[lane].busy += 1;
         self.read_settled();
-        self.schedule.added(id, 1, batch.superseded.len() as u64, self.now);
+        let room = std::mem::take(&mut self.lanes[lane].room);
+        let fresh = self.store.claim_appended(id, room).unwrap();
+        if !fresh.offers.is_empty() {
+            self.note("claimed as it was appended");
+        }
+        let claimed: Vec<_> = fresh.offers.iter().map(Claimed::from).collect();
+        let superseded = batch.superseded.len() as u64;
+        let arrived = Arrived { added: 1, superseded, claimed: &claimed, left: fresh.left };
+        self.schedule.arrived(id, arrived, self.now);
     }
 
     fn finish(&mut self, lane: LaneId, id: DeliveryId, attempts: u32, disposal: Disposal) {
@@ -383,6 +396,10 @@ impl World {
                     self.ask(Request::Claim(wanted));
                 }
                 Action::Sweep(lane, until) => self.ask(Request::Sweep(lane, until)),
+                Action::Lend(lane, room) => {
+                    let lane = self.index(lane);
+                    self.lanes[lane].room = room;
+                }
                 Action::Save(lane, state) => self.ask(Request::Save(lane, state)),
             }
         }

@@ -43,7 +43,7 @@ async fn keep(pool: &Pool, target: &Target, numbers: std::ops::Range<u16>) -> Ve
 }
 
 fn idle_of(pool: &Pool, target: &Target) -> usize {
-    pool.idle().get(&target.id()).map_or(0, Vec::len)
+    pool.shelf().targets.get(&target.id()).map_or(0, VecDeque::len)
 }
 
 /// The numbers of a target's connections that were kept, the last first.
@@ -98,4 +98,19 @@ async fn for_one_that_is_kept_already_nobody_goes() {
     let late = target("http://127.0.0.1:9/");
     ends.extend(keep(&pool, &late, 0..1).await);
     assert_eq!((idle_of(&pool, &stillest), idle_of(&pool, &of), idle_of(&pool, &late)), (0, 1, 1));
+}
+
+#[tokio::test]
+async fn what_was_idle_for_too_long_goes_when_another_is_taken() {
+    let (pool, one) = (Pool::default(), target("http://127.0.0.1:9/"));
+    let second = |seconds| Timestamp::from_micros(0).after(Duration::from_secs(seconds));
+    let mut ends = Vec::new();
+    for number in 0..3 {
+        let (live, far) = live(number).await;
+        pool.put(one.id(), live, second(u64::from(number) * 10));
+        ends.push(far);
+    }
+    let taken = pool.take(one.id(), second(10).after(IDLE_TIMEOUT));
+    assert_eq!(taken.map(|live| live.facts.peer.port()), Some(2));
+    assert_eq!((idle_of(&pool, &one), pool.shelf().count), (0, 0), "the other two are gone");
 }

@@ -5,8 +5,8 @@ use crate::clock::Timestamp;
 use crate::retry::Reason;
 use crate::store::memory::MemoryStore;
 use crate::store::{
-    AppendedBatch, Change, Claim, DeliveryId, Documents, Entry, Finish, Finished, LaneId, LaneRecord,
-    LaneState, Swept, Wanted,
+    AppendedBatch, Change, Claim, DeliveryId, Documents, Entry, Finish, Finished, Fresh, LaneId, LaneRecord,
+    LaneState, Room, Swept, Wanted,
 };
 
 /// A store whose commits fail as a script says, the last word of which repeats.
@@ -37,6 +37,10 @@ impl Store for Failing {
     fn append(&mut self, entries: &[Entry], now: Timestamp) -> Result<AppendedBatch, Fault> {
         self.inner.append(entries, now)
     }
+    fn claim_appended(&mut self, lane: LaneId, room: Room) -> Result<Fresh, Fault> {
+        self.inner.claim_appended(lane, room)
+    }
+
     fn claim(&mut self, wanted: Wanted, now: Timestamp) -> Result<Claim, Fault> {
         self.inner.claim(wanted, now)
     }

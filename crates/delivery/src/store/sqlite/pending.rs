@@ -11,8 +11,8 @@ use crate::clock::Timestamp;
 use crate::message::Message;
 use crate::retry::Reason;
 use crate::store::{
-    Appended, AppendedBatch, Claim, Coalesce, DeliveryId, Disposal, Entry, Fault, Finish, Finished, LaneId,
-    Offer, Sequence, Settled, Wanted,
+    Appended, AppendedBatch, Claim, Coalesce, DeliveryId, Disposal, Entry, Fault, Finish, Finished, Fresh,
+    LaneId, Offer, Room, Sequence, Settled, Wanted,
 };
 
 pub(super) fn append(
@@ -22,6 +22,7 @@ pub(super) fn append(
 ) -> Result<AppendedBatch, Fault> {
     let mut batch = AppendedBatch::default();
     let mut added: BTreeMap<LaneId, u64> = BTreeMap::new();
+    store.fresh.clear();
     for entry in entries {
         if let Some((digest, body)) = &entry.once
             && let Some(before) = once::before(store, digest, body)?
@@ -73,6 +74,25 @@ pub(super) fn append(
     }
     batch.added = added.into_iter().collect();
     Ok(batch)
+}
+
+pub(super) fn claim_appended(store: &mut SqliteStore, lane: LaneId, room: Room) -> Result<Fresh, Fault> {
+    let heads = store.fresh.remove(&lane).unwrap_or_default();
+    let (many, mut fresh, mut bytes) = (heads.len(), Fresh::default(), 0);
+    for pending in heads.into_iter().take(room.count) {
+        // What was appended just now is in memory, but for the first of very many or very long ones.
+        let Some(message) = store.recent.get(pending.seq) else { break };
+        let size = message.body.len() as u64;
+        if !fresh.offers.is_empty() && bytes + size > room.bytes {
+            break;
+        }
+        bytes += size;
+        let (id, attempts, accepted) = (pending.n, pending.attempts, pending.accepted);
+        fresh.offers.push(Offer { id, attempts, accepted, message });
+        store.mark_claimed(pending);
+    }
+    fresh.left = fresh.offers.len() < many;
+    Ok(fresh)
 }
 
 pub(super) fn claim(store: &mut SqliteStore, wanted: Wanted, now: Timestamp) -> Result<Claim, Fault> {
@@ -156,6 +176,9 @@ impl SqliteStore {
         };
         let written = pending.write(self.write()?);
         self.checked(written)?;
+        if pending.head {
+            self.fresh.entry(lane).or_default().push(pending);
+        }
         Ok(n)
     }
 
@@ -182,6 +205,7 @@ impl SqliteStore {
                 let attempts = pending.attempts;
                 self.settle(&pending, Settled::Superseded, attempts, now)?;
                 batch.superseded.push((lane, n));
+                self.fresh.get_mut(&lane).map(|fresh| fresh.retain(|fresh| fresh.n != n));
             }
         }
         Ok(())
