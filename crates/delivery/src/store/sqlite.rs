@@ -20,6 +20,8 @@ mod sweep;
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
@@ -38,8 +40,9 @@ pub use rows::properties;
 use rows::{Broken, LaneRow, Pending};
 pub use sweep::Retention;
 
-/// How much the log may grow before it is written into the file, in rows that were changed.
-const CHECKPOINT_EVERY: u64 = 2000;
+/// How much the log may grow before it is written into the file, in pages of 4 KiB: what is written often is written into the
+/// file once then, and on a full disk the reserve has room for both.
+const CHECKPOINT_EVERY: i32 = 1024;
 
 /// Why a store cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -82,8 +85,8 @@ pub struct SqliteStore {
     remembered: HashSet<LaneId>,
     /// Whether anything was written since the last commit.
     dirty: bool,
-    /// How many rows had been changed at the last checkpoint.
-    checkpointed: u64,
+    /// How many pages the log had after the last commit, as SQLite told.
+    logged: Arc<AtomicI32>,
     next_message: i64,
     recent: Recent,
     /// The heads that the last append added.
@@ -97,6 +100,8 @@ pub struct SqliteStore {
 struct Held {
     row: LaneRow,
     backlog: u64,
+    /// The head of each key, by the key's hash.
+    heads: HashMap<i64, DeliveryId>,
     /// As they were read: nothing but [`Store::finish`] changes them.
     claimed: HashMap<DeliveryId, Pending>,
 }
@@ -107,7 +112,18 @@ enum Undo {
     Claimed(LaneId, DeliveryId),
     Released(Pending),
     Lane(LaneId, Option<(LaneRow, u64)>),
+    Head(LaneId, i64, Option<DeliveryId>),
     NextMessage(i64),
+}
+
+impl Held {
+    /// Gives the one that was there before.
+    fn set_head(&mut self, keyh: i64, head: Option<DeliveryId>) -> Option<DeliveryId> {
+        match head {
+            Some(head) => self.heads.insert(keyh, head),
+            None => self.heads.remove(&keyh),
+        }
+    }
 }
 
 impl SqliteStore {
@@ -138,7 +154,7 @@ impl SqliteStore {
             undo: Vec::new(),
             remembered: HashSet::new(),
             dirty: false,
-            checkpointed: 0,
+            logged: Arc::default(),
             next_message: 1,
             recent: Recent::default(),
             fresh: HashMap::new(),
@@ -211,6 +227,18 @@ impl SqliteStore {
         self.remembered.clear();
     }
 
+    /// The head of a key.
+    fn head(&self, lane: LaneId, keyh: i64) -> Option<DeliveryId> {
+        self.lanes.get(&lane)?.heads.get(&keyh).copied()
+    }
+
+    fn set_head(&mut self, lane: LaneId, keyh: i64, head: Option<DeliveryId>) {
+        if let Some(held) = self.lanes.get_mut(&lane) {
+            let before = held.set_head(keyh, head);
+            self.undo.push(Undo::Head(lane, keyh, before));
+        }
+    }
+
     fn mark_claimed(&mut self, pending: Pending) {
         let (lane, id) = (pending.lane, pending.n);
         if let Some(held) = self.lanes.get_mut(&lane)
@@ -267,7 +295,7 @@ impl Store for SqliteStore {
         let written = row.write(self.write()?);
         self.checked(written)?;
         self.undo.push(Undo::Lane(id, None));
-        let held = Held { row, backlog: 0, claimed: HashMap::new() };
+        let held = Held { row, backlog: 0, heads: HashMap::new(), claimed: HashMap::new() };
         let record = self.record_of(&held)?;
         self.lanes.insert(id, held);
         Ok(record)
@@ -340,9 +368,7 @@ impl Store for SqliteStore {
         if wrote {
             self.commits = commits;
             self.folder.set_mark(Mark { generation: self.generation, commits });
-            let changes = self.connection()?.total_changes();
-            if changes - self.checkpointed >= CHECKPOINT_EVERY {
-                self.checkpointed = changes;
+            if self.logged.load(Ordering::Relaxed) >= CHECKPOINT_EVERY {
                 open::checkpoint(self.connection()?, "PASSIVE").map_err(|error| self.fault(&error))?;
             }
         }
@@ -372,6 +398,11 @@ impl Store for SqliteStore {
                 Undo::Lane(lane, Some((row, backlog))) => {
                     if let Some(held) = self.lanes.get_mut(&lane) {
                         (held.row, held.backlog) = (row, backlog);
+                    }
+                }
+                Undo::Head(lane, keyh, before) => {
+                    if let Some(held) = self.lanes.get_mut(&lane) {
+                        held.set_head(keyh, before);
                     }
                 }
                 Undo::NextMessage(next) => self.next_message = next,

@@ -9,6 +9,7 @@ mod search;
 mod view;
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -16,15 +17,14 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use super::documents::DOCUMENT;
 use super::queries::one;
-use super::rows::{
-    Broken, LANE, LaneRow, MESSAGE, MessageRow, PENDING, Pending, SETTLED, SettledRow, int, key_hash,
-};
+use super::rows::{Broken, LANE, LaneRow, MESSAGE, MessageRow, PENDING, Pending, SETTLED, SettledRow, int};
 use crate::clock::Timestamp;
 use crate::store::{AttemptRecord, DeliveryId, Document, LaneId, LaneState, Parts, Sequence};
 
 pub use view::{Delivery, Detail, Labels, Page, State, Status, Unrouted, Wanted};
 
 pub use search::MAX_WORK;
+use search::of_key;
 
 /// How many idle connections are kept.
 const MAX_IDLE: usize = 4;
@@ -217,19 +217,21 @@ fn message(connection: &Connection, seq: i64) -> rusqlite::Result<Option<Result<
 const MAX_LATER: u64 = 64;
 
 fn later(connection: &Connection, delivery: &Delivery, key: &str) -> rusqlite::Result<Option<DeliveryId>> {
-    let sql =
-        format!("SELECT {MESSAGE} FROM message WHERE keyh = ?1 AND seq > ?2 ORDER BY seq DESC LIMIT ?3");
-    let parameters = params![key_hash(key), int(delivery.sequence.0), int(MAX_LATER)];
-    let mut select = connection.prepare_cached(&sql)?;
-    let mut rows = select.query(parameters)?;
-    while let Some(row) = rows.next()? {
-        let Some(Ok(message)) = one(MessageRow::read(row), || "a message".to_owned())? else { continue };
-        if message.key == key && message.id == delivery.message {
-            let mine = message.fanout.iter().find(|(lane, _)| *lane == delivery.lane);
-            return Ok(mine.map(|(_, id)| *id));
+    let after = int(delivery.sequence.0).saturating_add(1);
+    let (mut left, mut found) = (MAX_LATER, None);
+    of_key(connection, key, &(after..i64::MAX), |seq| {
+        let Some(seq) = seq else { return Ok(ControlFlow::Continue(())) };
+        if let Some(Ok(message)) = message(connection, seq)?
+            && message.key == key
+            && message.id == delivery.message
+        {
+            found = message.fanout.iter().find(|(lane, _)| *lane == delivery.lane).map(|(_, id)| *id);
+            return Ok(ControlFlow::Break(()));
         }
-    }
-    Ok(None)
+        left -= 1;
+        Ok(if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    Ok(found)
 }
 
 /// How a delivery of a message is.

@@ -1,17 +1,25 @@
 //! Opening the file: its format, and whether what was committed is there.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use rusqlite::config::DbConfig;
+use rusqlite::hooks::Wal;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 
 use super::files::Mark;
 use super::rows::{LANE, LaneRow, Seal, int};
 use super::{Held, OpenError, SqliteStore};
-use crate::store::{Fault, LaneId};
+use crate::store::{DeliveryId, Fault, LaneId};
 
 /// The scripts that lead from each format to the next. A file of format N has had the first N of them.
-const MIGRATIONS: &[&str] =
-    &[include_str!("schema.sql"), include_str!("documents.sql"), include_str!("parts.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema.sql"),
+    include_str!("documents.sql"),
+    include_str!("parts.sql"),
+    include_str!("places.sql"),
+];
 
 /// Marks the file as ours ("FWst").
 const APPLICATION_ID: i64 = 0x4657_7374;
@@ -29,8 +37,15 @@ impl SqliteStore {
     pub(super) fn connect(&mut self) -> Result<(), OpenError> {
         let path = self.folder.database();
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&path, flags)
+        let mut connection = Connection::open_with_flags(&path, flags)
             .map_err(|error| OpenError::Fault(self.fault(&error)))?;
+        let pages = Arc::clone(&self.logged);
+        let hook = move |_: &mut Wal, logged: i32| {
+            pages.store(logged, Ordering::Relaxed);
+            Ok(())
+        };
+        connection.wal_hook(Some(hook)).map_err(|error| OpenError::Fault(self.fault(&error)))?;
+        plan_once(&connection).map_err(|error| OpenError::Fault(self.fault(&error)))?;
         connection.set_prepared_statement_cache_capacity(64);
         let format = self.prepare(&connection).map_err(|error| OpenError::Fault(self.fault(&error)))?;
         let known = int(MIGRATIONS.len() as u64);
@@ -45,7 +60,6 @@ impl SqliteStore {
         self.load(&connection)?;
         self.folder.set_mark(mark);
         (self.generation, self.commits) = (mark.generation, mark.commits);
-        self.checkpointed = connection.total_changes();
         self.connection = Some(connection);
         Ok(())
     }
@@ -122,8 +136,9 @@ impl SqliteStore {
             let row =
                 row.map_err(|broken| Fault::Damaged(format!("the record of {} is broken", broken.0)))?;
             let backlog = backlog(connection, row.id).map_err(|error| failed(&error))?;
+            let heads = heads(connection, row.id).map_err(|error| failed(&error))?;
             let claimed = self.lanes.get(&row.id).map_or_else(HashMap::new, |held| held.claimed.clone());
-            lanes.insert(row.id, Held { row, backlog, claimed });
+            lanes.insert(row.id, Held { row, backlog, heads, claimed });
         }
         let last: Option<i64> = connection
             .query_row("SELECT max(seq) FROM message", [], |row| row.get(0))
@@ -145,6 +160,12 @@ fn backlog(connection: &Connection, lane: LaneId) -> rusqlite::Result<u64> {
     Ok(u64::try_from(counted).unwrap_or(0))
 }
 
+fn heads(connection: &Connection, lane: LaneId) -> rusqlite::Result<HashMap<i64, DeliveryId>> {
+    let mut select = connection.prepare_cached("SELECT keyh, n FROM pending WHERE lane = ?1 AND head = 1")?;
+    let head = |row: &Row<'_>| Ok((row.get(0)?, DeliveryId(row.get::<_, i64>(1)?.cast_unsigned())));
+    select.query_map([int(lane.0)], head)?.collect()
+}
+
 fn meta_crc(generation: &[u8; 16], commits: u64) -> i64 {
     Seal::of("meta").bytes(generation).int(int(commits)).crc()
 }
@@ -159,7 +180,14 @@ pub(super) fn write_meta(
     Ok(())
 }
 
+/// Without this, SQLite looks at the values of parameters when it plans a statement that may use a partial index, and so
+/// compiles it anew for each value.
+pub(super) fn plan_once(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
+}
+
 /// Writes the log into the file.
 pub(super) fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<()> {
-    connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()))
+    let mut pragma = connection.prepare_cached(&format!("PRAGMA wal_checkpoint({mode})"))?;
+    pragma.query_row([], |_| Ok(()))
 }

@@ -129,7 +129,7 @@ pub(super) fn finish(store: &mut SqliteStore, finish: &Finish) -> Result<Finishe
     let settled = match &finish.disposal {
         Disposal::Settle(settled) => settled.clone(),
         Disposal::Park { coalesce: Coalesce::Superseded, .. }
-            if pending.spare && store.has_later(&pending)? =>
+            if pending.spare && store.first_behind(lane, pending.keyh)?.is_some() =>
         {
             Settled::Superseded
         }
@@ -157,7 +157,7 @@ impl SqliteStore {
     ) -> Result<DeliveryId, Fault> {
         self.remember_lane(lane);
         let keyh = key_hash(message.key.as_str());
-        let behind = self.first_of_key(lane, keyh, 0)?;
+        let head = self.head(lane, keyh).is_none();
         let Some(held) = self.lanes.get_mut(&lane) else { return Ok(DeliveryId(0)) };
         held.row.last += 1;
         held.backlog += 1;
@@ -170,13 +170,14 @@ impl SqliteStore {
             spare: message.supersedable,
             accepted: now,
             attempts: 0,
-            head: behind.is_none(),
+            head,
             due: now,
             outage: None,
         };
         let written = pending.write(self.write()?);
         self.checked(written)?;
-        if pending.head {
+        if head {
+            self.set_head(lane, keyh, Some(n));
             self.fresh.entry(lane).or_default().push(pending);
         }
         Ok(n)
@@ -190,22 +191,15 @@ impl SqliteStore {
         now: Timestamp,
         batch: &mut AppendedBatch,
     ) -> Result<(), Fault> {
-        let found = self
-            .begin()?
-            .prepare_cached("SELECT n FROM pending WHERE lane = ?1 AND keyh = ?2 ORDER BY n")
-            .and_then(|mut select| {
-                let numbers =
-                    select.query_map(params![int(lane.0), key_hash(key)], |row| row.get::<_, i64>(0))?;
-                numbers.collect::<rusqlite::Result<Vec<_>>>()
-            });
-        for n in self.checked(found)? {
-            let n = DeliveryId(n.cast_unsigned());
+        for n in self.of_key(lane, key_hash(key))? {
             let Some(Ok(pending)) = self.pending(lane, n)? else { continue };
             if pending.spare && !self.is_claimed(lane, n) {
                 let attempts = pending.attempts;
                 self.settle(&pending, Settled::Superseded, attempts, now)?;
                 batch.superseded.push((lane, n));
-                self.fresh.get_mut(&lane).map(|fresh| fresh.retain(|fresh| fresh.n != n));
+                if let Some(fresh) = self.fresh.get_mut(&lane) {
+                    fresh.retain(|fresh| fresh.n != n);
+                }
             }
         }
         Ok(())
@@ -254,6 +248,11 @@ impl SqliteStore {
                 row.optional()
             });
         let Some([seq, keyh, accepted, attempts]) = self.checked(indexed)? else { return Ok(None) };
+        // A head's true key is known.
+        let held = self.lanes.get(&lane);
+        let key =
+            held.and_then(|held| held.heads.iter().find_map(|(keyh, head)| (*head == n).then_some(*keyh)));
+        let keyh = key.unwrap_or(keyh);
         let pending = Pending {
             lane,
             n,
@@ -294,10 +293,13 @@ impl SqliteStore {
         if let Some(held) = self.lanes.get_mut(&lane) {
             held.backlog = held.backlog.saturating_sub(1);
         }
-        if !pending.head {
+        // Of a broken record it is not known.
+        if self.head(lane, pending.keyh) != Some(n) {
             return Ok(None);
         }
-        let Some(next) = self.first_of_key(lane, pending.keyh, 0)? else { return Ok(None) };
+        let next = self.first_behind(lane, pending.keyh)?;
+        self.set_head(lane, pending.keyh, next);
+        let Some(next) = next else { return Ok(None) };
         match self.pending(lane, next)? {
             Some(Ok(follower)) => {
                 let head = Pending { head: true, due: now, ..follower };

@@ -29,28 +29,31 @@ pub(super) fn one<T>(
 }
 
 impl SqliteStore {
-    /// The oldest delivery of a key behind number `after`.
-    pub(super) fn first_of_key(
-        &mut self,
-        lane: LaneId,
-        keyh: i64,
-        after: u64,
-    ) -> Result<Option<DeliveryId>, Fault> {
+    /// The oldest delivery of a key that stands behind its head.
+    pub(super) fn first_behind(&mut self, lane: LaneId, keyh: i64) -> Result<Option<DeliveryId>, Fault> {
         let found = self
             .begin()?
             .prepare_cached(
-                "SELECT n FROM pending WHERE lane = ?1 AND keyh = ?2 AND n > ?3 ORDER BY n LIMIT 1",
+                "SELECT n FROM pending WHERE lane = ?1 AND keyh = ?2 AND head = 0 ORDER BY n LIMIT 1",
             )
             .and_then(|mut select| {
-                select
-                    .query_row(params![int(lane.0), keyh, int(after)], |row| row.get::<_, i64>(0))
-                    .optional()
+                select.query_row(params![int(lane.0), keyh], |row| row.get::<_, i64>(0)).optional()
             });
         Ok(self.checked(found)?.map(|n| DeliveryId(n.cast_unsigned())))
     }
 
-    pub(super) fn has_later(&mut self, pending: &Pending) -> Result<bool, Fault> {
-        Ok(self.first_of_key(pending.lane, pending.keyh, pending.n.0)?.is_some())
+    /// All deliveries of a key, oldest first.
+    pub(super) fn of_key(&mut self, lane: LaneId, keyh: i64) -> Result<Vec<DeliveryId>, Fault> {
+        let Some(head) = self.head(lane, keyh) else { return Ok(Vec::new()) };
+        let behind = self
+            .begin()?
+            .prepare_cached("SELECT n FROM pending WHERE lane = ?1 AND keyh = ?2 AND head = 0 ORDER BY n")
+            .and_then(|mut select| {
+                let numbers = select.query_map(params![int(lane.0), keyh], |row| row.get::<_, i64>(0))?;
+                numbers.collect::<rusqlite::Result<Vec<_>>>()
+            });
+        let behind = self.checked(behind)?.into_iter().map(|n| DeliveryId(n.cast_unsigned()));
+        Ok(std::iter::once(head).chain(behind).collect())
     }
 
     /// Heads that are due and not claimed, oldest first.

@@ -68,7 +68,7 @@ fn a_newer_format_is_refused() {
     connection.execute_batch("PRAGMA user_version = 9").unwrap();
     drop(connection);
     let refused = SqliteStore::open(folder.path(), Retention::default()).unwrap_err().to_string();
-    assert!(refused.contains("has format 9, and this version knows formats up to 3"), "{refused}");
+    assert!(refused.contains("has format 9, and this version knows formats up to 4"), "{refused}");
 }
 
 #[test]
@@ -79,9 +79,10 @@ fn a_file_of_each_format_that_ever_was_is_opened() {
         include_bytes!("../../../tests/data/format-1.sqlite"),
         include_bytes!("../../../tests/data/format-2.sqlite"),
         include_bytes!("../../../tests/data/format-3.sqlite"),
+        include_bytes!("../../../tests/data/format-4.sqlite"),
     ];
-    for (format, (documents, peer)) in FORMATS.iter().zip([(0, None), (1, None), (1, Some("127.0.0.1:9119"))])
-    {
+    let peer = Some("127.0.0.1:9119");
+    for (format, (documents, peer)) in FORMATS.iter().zip([(0, None), (1, None), (1, peer), (1, peer)]) {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("store.sqlite"), format).unwrap();
         let scrubbed = scrub::scrub(folder.path()).unwrap();

@@ -106,16 +106,13 @@ struct Search<'a> {
 
 impl Search<'_> {
     fn key(&mut self, key: &str, range: &Range<i64>) -> rusqlite::Result<()> {
-        let sql = "SELECT seq FROM message INDEXED BY message_of_key
-                   WHERE keyh = ?1 AND seq >= ?2 AND seq < ?3 ORDER BY seq DESC";
-        let mut select = self.connection.prepare_cached(sql)?;
-        let mut rows = select.query(params![key_hash(key), range.start, range.end])?;
-        while let Some(row) = rows.next()? {
-            if self.meet(row.get(0)?, 1, true)?.is_break() {
-                break;
+        of_key(self.connection, key, range, |seq| match seq {
+            Some(seq) => self.meet(seq, 1, true),
+            None => {
+                self.work = self.work.saturating_sub(1);
+                Ok(ControlFlow::Continue(()))
             }
-        }
-        Ok(())
+        })
     }
 
     fn dead(&mut self, range: &Range<i64>) -> rusqlite::Result<()> {
@@ -199,6 +196,40 @@ impl Search<'_> {
         }
         Ok(())
     }
+}
+
+/// How many messages, as a power of two, the hashes of keys are ordered among.
+const TOGETHER: u32 = 12;
+
+/// Comes to the messages of a key, newest first, and to those that share its hash; `None` is a look where there may be none.
+pub(super) fn of_key(
+    connection: &Connection,
+    key: &str,
+    range: &Range<i64>,
+    mut come: impl FnMut(Option<i64>) -> rusqlite::Result<ControlFlow<()>>,
+) -> rusqlite::Result<()> {
+    let mut ends =
+        connection.prepare_cached("SELECT (SELECT min(seq) FROM message), (SELECT max(seq) FROM message)")?;
+    let (first, last): (Option<i64>, Option<i64>) =
+        ends.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (Some(first), Some(last)) = (first, last) else { return Ok(()) };
+    let (first, last) = (first.max(range.start), last.min(range.end.saturating_sub(1)));
+    let mut select = connection.prepare_cached(
+        "SELECT seq FROM message INDEXED BY message_of_key
+         WHERE seq >> 12 = ?1 AND keyh = ?2 AND seq >= ?3 AND seq <= ?4 ORDER BY seq DESC",
+    )?;
+    for together in ((first >> TOGETHER)..=(last >> TOGETHER)).rev() {
+        if come(None)?.is_break() {
+            return Ok(());
+        }
+        let mut rows = select.query(params![together, key_hash(key), first, last])?;
+        while let Some(row) = rows.next()? {
+            if come(Some(row.get(0)?))?.is_break() {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Messages that went nowhere, newest first, and where to go on, for so much work.

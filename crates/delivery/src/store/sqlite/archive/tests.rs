@@ -1,3 +1,4 @@
+use std::ops::Range;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -321,4 +322,37 @@ fn one_call_does_so_much_work_and_says_where_to_go_on() {
         assert_eq!((found, next), (0, Some(Sequence(2))), "and no further");
         assert_eq!(look(next), (1, None));
     }
+}
+
+#[test]
+fn a_key_is_found_wherever_its_messages_lie() {
+    const MESSAGES: u64 = 13_000;
+    const OF_KEY: [u64; 6] = [1, 4095, 4096, 8200, 12_287, 12_288];
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = SqliteStore::open(folder.path(), Retention::default()).unwrap();
+    let entry = |number: u64| {
+        let key = if OF_KEY.contains(&number) { "wanted".to_owned() } else { format!("key {number}") };
+        let (id, key, body) = (MessageId::new(), OrderKey::from(key.as_str()), Bytes::from_static(b"body"));
+        let message = Message { id, key, supersedable: false, body };
+        Entry { message, lanes: Vec::new(), once: None, route: Route::Unmatched }
+    };
+    let entries: Vec<Entry> = (1..=MESSAGES).map(entry).collect();
+    store.append(&entries, Timestamp::from_micros(BEGINNING)).unwrap();
+    store.commit().unwrap();
+    let connection = Connection::open(folder.path().join("store.sqlite")).unwrap();
+    let found = |range: Range<i64>| {
+        let mut found = Vec::new();
+        of_key(&connection, "wanted", &range, |seq| {
+            found.extend(seq);
+            Ok(ControlFlow::Continue(()))
+        })
+        .unwrap();
+        found
+    };
+    let mut all = OF_KEY.map(u64::cast_signed).to_vec();
+    all.reverse();
+    assert_eq!(found(i64::MIN..i64::MAX), all);
+    assert_eq!(found(4096..12_288), all[1..4]);
+    assert_eq!(found(2..4095), []);
+    assert_eq!(found(MESSAGES.cast_signed() + 1..i64::MAX), []);
 }
