@@ -26,6 +26,7 @@ const ROWS: &[Row] = &[
     row("renaming", "ours", "ours, nothing renamed", 0.97),
     row("header list", "ours, where it stands", "split, trim, to_string", 4.0),
     row("header list", "ours, where it stands", "httparse", 0.67),
+    row("basic credentials", "ours", "base64 into a Vec, then String", 1.5),
     row("receiving", "ours", "wiremock", 3.0),
     row("receiving", "ours", "bare hyper", 0.5),
 ];
