@@ -1,10 +1,13 @@
-//! Reading what stands in the form of an integration, beside the usual ways in the same run: look at the ratios, which
+//! Reading what stands in the form of an integration, and the credentials of a request, beside the usual ways in the same run: look at the ratios, which
 //! `cargo xtask bench` prints.
 
 use std::hint::black_box;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use criterion::{Criterion, criterion_group, criterion_main};
 use delivery::target::headers::{HeaderList, PlainLines};
+use receiver::check::credentials::{Room, read};
 
 /// Eight lines as an integration has them.
 const LIST: &str = "X-Netography: Webhook, X-Api-Key: 4f1d2c7a9b8e, Accept: application/json, X-Tenant: example, \
@@ -41,5 +44,28 @@ fn header_list(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, header_list);
+/// A user name of 14 characters and a password of 22, as a request has them.
+const AUTHORIZATION: &str = "Basic ZnVzaW9uLXdlYmhvb2s6NEw5cVdfYjhSdF9rMlp2X1B4N25NYw==";
+
+/// As somebody writes it down, who trusts that it is a scheme and a token.
+fn to_string(value: &str) -> Option<String> {
+    String::from_utf8(STANDARD.decode(value.strip_prefix("Basic ")?).ok()?).ok()
+}
+
+fn basic_credentials(criterion: &mut Criterion) {
+    assert!(to_string(AUTHORIZATION).is_some_and(|pair| pair.find(':') == Some(14)));
+    let mut group = criterion.benchmark_group("basic credentials");
+    group.bench_function("ours", |bencher| {
+        bencher.iter(|| {
+            let mut room = Room::default();
+            assert!(black_box(read(black_box(AUTHORIZATION.as_bytes()), &mut room)).is_ok());
+        });
+    });
+    group.bench_function("base64 into a Vec, then String", |bencher| {
+        bencher.iter(|| assert!(black_box(to_string(black_box(AUTHORIZATION))).is_some()));
+    });
+    group.finish();
+}
+
+criterion_group!(benches, header_list, basic_credentials);
 criterion_main!(benches);

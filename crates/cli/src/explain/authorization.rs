@@ -34,7 +34,8 @@ pub(super) fn explain(typed: &str) -> (Vec<String>, bool) {
     let named = value.split_once(':').filter(|(name, _)| name.trim().eq_ignore_ascii_case("authorization"));
     let value = named.map_or(value, |(_, value)| value.trim());
     let mut lines = Vec::new();
-    let read = credentials::read(value.as_bytes());
+    let mut room = credentials::Room::default();
+    let read = credentials::read(value.as_bytes(), &mut room);
     let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
     let basic = scheme.eq_ignore_ascii_case("basic");
     let known = credentials::SCHEMES.iter().find(|known| scheme.eq_ignore_ascii_case(known));

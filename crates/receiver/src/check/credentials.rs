@@ -2,13 +2,17 @@
 //!
 //! What is wrong is told precisely, and the password never: neither the expected one nor the one that came.
 
+mod room;
+
 use base64::DecodeError;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use subtle::ConstantTimeEq;
 
 use crate::request::Request;
 use crate::verdict::Finding;
+
+use room::Decoded;
+
+pub use room::Room;
 
 /// The credentials that a request should have. `Debug` does not show the password.
 #[derive(Clone)]
@@ -96,29 +100,62 @@ pub enum Unreadable {
     ControlCharacter,
 }
 
-/// Takes an `Authorization` value apart into user name and password.
+/// Takes an `Authorization` value apart into user name and password, which are decoded into `room`.
 ///
 /// # Errors
 /// The first reason why it cannot.
-pub fn read(value: &[u8]) -> Result<(String, String), Unreadable> {
-    let (scheme, token) = match value.iter().position(|&byte| byte == b' ') {
-        Some(space) => (&value[..space], value[space..].trim_ascii()),
-        None => (value, &b""[..]),
+pub fn read<'r>(value: &[u8], room: &'r mut Room) -> Result<(&'r str, &'r str), Unreadable> {
+    let token = match value.strip_prefix(b"Basic ") {
+        Some(token) => token,
+        None => other_case(value)?,
     };
-    if !scheme.eq_ignore_ascii_case(b"basic") {
-        let known = SCHEMES.iter().find(|known| scheme.eq_ignore_ascii_case(known.as_bytes()));
-        return Err(known.map_or(Unreadable::NoScheme, |known| Unreadable::OtherScheme(known)));
-    }
+    let token = token.trim_ascii();
     if token.is_empty() {
         return Err(Unreadable::Empty);
     }
-    let decoded = STANDARD.decode(token).map_err(|error| Unreadable::NotBase64(base64_fault(&error)))?;
-    let text = String::from_utf8(decoded).map_err(|_| Unreadable::NotUtf8)?;
-    if text.chars().any(char::is_control) {
-        return Err(Unreadable::ControlCharacter);
+    let decoded = room.decode(token).map_err(|error| Unreadable::NotBase64(base64_fault(&error)))?;
+    let text = match decoded {
+        Decoded::Plain(text) => text,
+        Decoded::Any(bytes) => any_text(bytes)?,
+    };
+    let colon = first_colon(text.as_bytes()).ok_or(Unreadable::NoColon)?;
+    Ok((&text[..colon], &text[colon + 1..]))
+}
+
+/// Where the user name ends. Eight bytes at once: a zero borrows its highest bit when one is taken away, and the first such
+/// byte is exact.
+#[inline]
+fn first_colon(text: &[u8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let (words, rest) = text.as_chunks::<8>();
+    for (at, word) in (0..).step_by(8).zip(words) {
+        let zero = u64::from_le_bytes(*word) ^ (ONES * u64::from(b':'));
+        let marks = zero.wrapping_sub(ONES) & !zero & (ONES << 7);
+        if marks != 0 {
+            return Some(at + marks.trailing_zeros() as usize / 8);
+        }
     }
-    let (username, password) = text.split_once(':').ok_or(Unreadable::NoColon)?;
-    Ok((username.to_owned(), password.to_owned()))
+    Some(8 * words.len() + rest.iter().position(|&byte| byte == b':')?)
+}
+
+/// The text that bytes are, if it has no control character.
+fn any_text(bytes: &[u8]) -> Result<&str, Unreadable> {
+    let text = std::str::from_utf8(bytes).map_err(|_| Unreadable::NotUtf8)?;
+    if text.chars().any(char::is_control) { Err(Unreadable::ControlCharacter) } else { Ok(text) }
+}
+
+/// What follows the scheme where that is written in another case.
+#[cold]
+fn other_case(value: &[u8]) -> Result<&[u8], Unreadable> {
+    let (scheme, token) = match value.iter().position(|&byte| byte == b' ') {
+        Some(space) => value.split_at(space),
+        None => (value, &b""[..]),
+    };
+    if scheme.eq_ignore_ascii_case(b"basic") {
+        return Ok(token);
+    }
+    let known = SCHEMES.iter().find(|known| scheme.eq_ignore_ascii_case(known.as_bytes()));
+    Err(known.map_or(Unreadable::NoScheme, |known| Unreadable::OtherScheme(known)))
 }
 
 /// Names the place but not the character: it is a part of the secret.
@@ -140,7 +177,8 @@ pub(super) fn check(request: &Request, expected: &Expected) -> Finding {
     if another.is_some() {
         return failed("more than one Authorization field");
     }
-    let (username, password) = match read(value.as_bytes()) {
+    let mut room = Room::default();
+    let (username, password) = match read(value.as_bytes(), &mut room) {
         Ok(pair) => pair,
         Err(reason) => return failed(&reason.to_string()),
     };
@@ -156,6 +194,10 @@ pub(super) fn check(request: &Request, expected: &Expected) -> Finding {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use proptest::prelude::proptest;
+
     use super::*;
 
     #[test]
@@ -172,7 +214,7 @@ mod tests {
             ("Basic dTpwICA=", ("u", "p  ")),
             ("Basic IHU6cA==", (" u", "p")),
         ] {
-            assert_eq!(read(value.as_bytes()).unwrap(), (pair.0.to_owned(), pair.1.to_owned()), "{value}");
+            assert_eq!(read(value.as_bytes(), &mut Room::default()), Ok(pair), "{value}");
         }
     }
 
@@ -197,7 +239,51 @@ mod tests {
             ("Basic dTr/", "the decoded credentials are not UTF-8"),
             ("Basic dToA", "a control character after decoding"),
         ] {
-            assert_eq!(read(value.as_bytes()).unwrap_err().to_string(), reason, "{value}");
+            let unreadable = read(value.as_bytes(), &mut Room::default()).unwrap_err();
+            assert_eq!(unreadable.to_string(), reason, "{value}");
+        }
+    }
+
+    /// What reading does, done plainly.
+    fn plain_twin(value: &str) -> Result<(String, String), Unreadable> {
+        let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
+        if !scheme.eq_ignore_ascii_case("basic") {
+            let known = SCHEMES.iter().find(|known| scheme.eq_ignore_ascii_case(known));
+            return Err(known.map_or(Unreadable::NoScheme, |known| Unreadable::OtherScheme(known)));
+        }
+        if token.trim_ascii().is_empty() {
+            return Err(Unreadable::Empty);
+        }
+        let decoded = STANDARD.decode(token.trim_ascii());
+        let decoded = decoded.map_err(|error| Unreadable::NotBase64(base64_fault(&error)))?;
+        let text = String::from_utf8(decoded).map_err(|_| Unreadable::NotUtf8)?;
+        if text.chars().any(char::is_control) {
+            return Err(Unreadable::ControlCharacter);
+        }
+        let (username, password) = text.split_once(':').ok_or(Unreadable::NoColon)?;
+        Ok((username.to_owned(), password.to_owned()))
+    }
+
+    fn check_twin(value: &str, room: &mut Room) {
+        let read = read(value.as_bytes(), room);
+        let read = read.map(|(username, password)| (username.to_owned(), password.to_owned()));
+        assert_eq!(read, plain_twin(value), "{value}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_value_is_read_as_its_plain_twin_reads_it(
+            value in "([Bb]asic|Bearer|Basic\\PC)?[ \\t]{0,2}[A-Za-z0-9+/]{0,12}={0,3}[ \\t]?",
+            (username, password) in ("[ -~é\\x7f\u{85}]{0,24}", "[ -~é\\x1f]{0,300}"),
+        ) {
+            // In one room, in which each finds what the one before left.
+            let mut room = Room::default();
+            let pair = format!("{username}:{password}");
+            let (pair, username) = (pair.as_bytes(), username.as_bytes());
+            for pair in [pair, &pair[pair.len() / 2..], username] {
+                check_twin(&format!("Basic {}", STANDARD.encode(pair)), &mut room);
+                check_twin(&value, &mut room);
+            }
         }
     }
 

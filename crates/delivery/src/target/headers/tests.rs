@@ -226,7 +226,43 @@ fn the_lines_of_most_lists_are_read_where_they_stand() {
     }
 }
 
+/// What [`PlainLines`] does, done plainly: item after item, with nothing looked up.
+fn plain_twin(text: &str) -> Vec<Result<(&str, &str), Odd>> {
+    let is_value = |byte: u8| matches!(byte, b'\t' | b' '..=b'~') && byte != b'\\';
+    let line = |item| {
+        let (name, value) = str::split_once(item, ':')?;
+        let (name, value) = (name.trim_end_matches([' ', '\t']), value.trim_start_matches([' ', '\t']));
+        let right = !name.is_empty() && name.chars().all(is_token) && value.bytes().all(is_value);
+        (right && value.matches('"').count() % 2 == 0).then_some((name, value))
+    };
+    let mut in_quotes = false;
+    let items = text.split(|character| {
+        in_quotes ^= character == '"';
+        character == ',' && !in_quotes
+    });
+    let mut lines = Vec::new();
+    for item in items.map(|item| item.trim_matches([' ', '\t'])).filter(|item| !item.is_empty()) {
+        lines.push(line(item).ok_or(Odd));
+        if lines.ends_with(&[Err(Odd)]) {
+            break;
+        }
+    }
+    lines
+}
+
+/// Whether a name may have it (RFC 9110, section 5.6.2).
+fn is_token(character: char) -> bool {
+    character.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(character)
+}
+
 proptest! {
+    #[test]
+    fn lines_are_read_as_their_plain_twin_reads_them(
+        text in "([!-+.-~]{0,12}[ \t]?: ?([ -!#-+--\\[\\]-~]{0,12}|\"[a, ]{0,9}\"){0,3}, ?|[\"\\\\,: \t\x1f\x7fé]){0,6}"
+    ) {
+        prop_assert_eq!(PlainLines::of(&text).collect::<Vec<_>>(), plain_twin(&text));
+    }
+
     #[test]
     fn a_list_that_is_read_where_it_stands_is_read_alike_any_way(text in "([A-C:, \t]|: |\\\\|\"|\u{e9}|Host|date: 1,){0,16}") {
         if let Some(list) = parse::plain(&text) {
