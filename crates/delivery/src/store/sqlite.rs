@@ -9,6 +9,7 @@ pub mod archive;
 mod attempts;
 mod documents;
 mod files;
+mod held;
 mod once;
 mod open;
 mod pending;
@@ -16,6 +17,7 @@ mod queries;
 mod recent;
 mod rows;
 pub mod scrub;
+mod seen;
 mod sweep;
 
 use std::collections::{HashMap, HashSet};
@@ -34,10 +36,12 @@ use crate::retry::Reason;
 
 pub use files::RESERVE;
 use files::{Folder, Mark};
+use held::{Held, Undo};
 use recent::Recent;
 #[doc(hidden)]
 pub use rows::properties;
 use rows::{Broken, LaneRow, Pending};
+use seen::Seen;
 pub use sweep::Retention;
 
 /// How much the log may grow before it is written into the file, in pages of 4 KiB: what is written often is written into the
@@ -89,41 +93,12 @@ pub struct SqliteStore {
     logged: Arc<AtomicI32>,
     next_message: i64,
     recent: Recent,
+    /// Also of what was taken back: it is wrong of some more then.
+    seen: Seen,
     /// The heads that the last append added.
     fresh: HashMap<LaneId, Vec<Pending>>,
     retention: Retention,
     sweeper: sweep::Sweeper,
-}
-
-/// What is held of a lane in memory.
-#[derive(Clone, Debug)]
-struct Held {
-    row: LaneRow,
-    backlog: u64,
-    /// The head of each key, by the key's hash.
-    heads: HashMap<i64, DeliveryId>,
-    /// As they were read: nothing but [`Store::finish`] changes them.
-    claimed: HashMap<DeliveryId, Pending>,
-}
-
-/// How to take back what is held in memory when a transaction is.
-#[derive(Debug)]
-enum Undo {
-    Claimed(LaneId, DeliveryId),
-    Released(Pending),
-    Lane(LaneId, Option<(LaneRow, u64)>),
-    Head(LaneId, i64, Option<DeliveryId>),
-    NextMessage(i64),
-}
-
-impl Held {
-    /// Gives the one that was there before.
-    fn set_head(&mut self, keyh: i64, head: Option<DeliveryId>) -> Option<DeliveryId> {
-        match head {
-            Some(head) => self.heads.insert(keyh, head),
-            None => self.heads.remove(&keyh),
-        }
-    }
 }
 
 impl SqliteStore {
@@ -157,6 +132,7 @@ impl SqliteStore {
             logged: Arc::default(),
             next_message: 1,
             recent: Recent::default(),
+            seen: Seen::default(),
             fresh: HashMap::new(),
             retention,
             sweeper: sweep::Sweeper::default(),
@@ -211,56 +187,6 @@ impl SqliteStore {
 
     fn checked<T>(&self, result: rusqlite::Result<T>) -> Result<T, Fault> {
         result.map_err(|error| self.fault(&error))
-    }
-
-    /// Once a transaction: the first is what an abort goes back to.
-    fn remember_lane(&mut self, id: LaneId) {
-        if !self.remembered.insert(id) {
-            return;
-        }
-        let before = self.lanes.get(&id).map(|held| (held.row.clone(), held.backlog));
-        self.undo.push(Undo::Lane(id, before));
-    }
-
-    fn forget_undo(&mut self) {
-        self.undo.clear();
-        self.remembered.clear();
-    }
-
-    /// The head of a key.
-    fn head(&self, lane: LaneId, keyh: i64) -> Option<DeliveryId> {
-        self.lanes.get(&lane)?.heads.get(&keyh).copied()
-    }
-
-    fn set_head(&mut self, lane: LaneId, keyh: i64, head: Option<DeliveryId>) {
-        if let Some(held) = self.lanes.get_mut(&lane) {
-            let before = held.set_head(keyh, head);
-            self.undo.push(Undo::Head(lane, keyh, before));
-        }
-    }
-
-    fn mark_claimed(&mut self, pending: Pending) {
-        let (lane, id) = (pending.lane, pending.n);
-        if let Some(held) = self.lanes.get_mut(&lane)
-            && held.claimed.insert(id, pending).is_none()
-        {
-            self.undo.push(Undo::Claimed(lane, id));
-        }
-    }
-
-    /// Ends a claim; gives what was claimed, if it was.
-    fn release(&mut self, lane: LaneId, id: DeliveryId) -> Option<Pending> {
-        let pending = self.lanes.get_mut(&lane)?.claimed.remove(&id)?;
-        self.undo.push(Undo::Released(pending.clone()));
-        Some(pending)
-    }
-
-    fn is_claimed(&self, lane: LaneId, id: DeliveryId) -> bool {
-        self.lanes.get(&lane).is_some_and(|held| held.claimed.contains_key(&id))
-    }
-
-    fn claims(&self, lane: LaneId) -> usize {
-        self.lanes.get(&lane).map_or(0, |held| held.claimed.len())
     }
 
     /// Puts a broken record aside, where a person finds it.
@@ -380,34 +306,7 @@ impl Store for SqliteStore {
 
     fn abort(&mut self) -> Result<(), Fault> {
         self.dirty = false;
-        // Their numbers are given anew.
-        self.recent = Recent::default();
-        self.fresh.clear();
-        self.remembered.clear();
-        for undo in std::mem::take(&mut self.undo).into_iter().rev() {
-            match undo {
-                Undo::Claimed(lane, id) => {
-                    self.lanes.get_mut(&lane).map(|held| held.claimed.remove(&id));
-                }
-                Undo::Released(pending) => {
-                    self.lanes.get_mut(&pending.lane).map(|held| held.claimed.insert(pending.n, pending));
-                }
-                Undo::Lane(lane, None) => {
-                    self.lanes.remove(&lane);
-                }
-                Undo::Lane(lane, Some((row, backlog))) => {
-                    if let Some(held) = self.lanes.get_mut(&lane) {
-                        (held.row, held.backlog) = (row, backlog);
-                    }
-                }
-                Undo::Head(lane, keyh, before) => {
-                    if let Some(held) = self.lanes.get_mut(&lane) {
-                        held.set_head(keyh, before);
-                    }
-                }
-                Undo::NextMessage(next) => self.next_message = next,
-            }
-        }
+        self.take_back();
         let connection = self.connection()?;
         if connection.is_autocommit() {
             return Ok(());

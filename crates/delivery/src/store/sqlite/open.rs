@@ -9,6 +9,7 @@ use rusqlite::hooks::Wal;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 
 use super::files::Mark;
+use super::once;
 use super::rows::{LANE, LaneRow, Seal, int};
 use super::{Held, OpenError, SqliteStore};
 use crate::store::{DeliveryId, Fault, LaneId};
@@ -147,6 +148,7 @@ impl SqliteStore {
             .query_row("SELECT max(seq) FROM once", [], |row| row.get(0))
             .map_err(|error| failed(&error))?;
         drop(select);
+        self.seen = once::load(connection).map_err(|error| failed(&error))?;
         self.next_message = last.max(newest).unwrap_or(0) + 1;
         self.lanes = lanes;
         Ok(())

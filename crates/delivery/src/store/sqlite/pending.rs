@@ -61,6 +61,7 @@ pub(super) fn append(
         store.recent.keep(seq, message);
         if let Some((digest, body)) = &entry.once {
             let (digest, body, id) = (digest.to_vec(), body.to_vec(), message.id.as_str().to_owned());
+            store.seen.add(seq, &digest);
             let once = OnceRow { digest, body, seq, id, deliveries: int(deliveries as u64), at: time(now) };
             let written = once.write(store.write()?);
             store.checked(written)?;

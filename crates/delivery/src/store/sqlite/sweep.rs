@@ -5,6 +5,7 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension, params};
 
 use super::SqliteStore;
+use super::once;
 use super::rows::{MESSAGE, MessageRow, int, time};
 use crate::clock::Timestamp;
 use crate::retry::Reason;
@@ -128,19 +129,8 @@ pub(super) fn tidy(store: &mut SqliteStore, now: Timestamp) -> Result<bool, Faul
     if store.sweeper.rest_until.is_some_and(|until| now < until) {
         return Ok(false);
     }
-    let forgotten = before(now, ONCE_FOR);
-    let forget = store.connection()?.prepare_cached("SELECT 1 FROM once WHERE at < ?1 LIMIT 1");
-    let any = forget.and_then(|mut select| select.exists([time(forgotten)]));
-    if store.checked(any)? {
-        let deleted = store
-            .write()?
-            .prepare_cached(
-                "DELETE FROM once WHERE digest IN (SELECT digest FROM once WHERE at < ?1 LIMIT ?2)",
-            )
-            .and_then(|mut delete| delete.execute(params![time(forgotten), int(STEP as u64)]));
-        store.checked(deleted)?;
-    }
-    let more = drop_history(store, now)? | give_back(store)?;
+    let forgot = once::forget(store, before(now, ONCE_FOR), STEP)?;
+    let more = forgot | drop_history(store, now)? | give_back(store)?;
     if !more {
         (store.sweeper.after, store.sweeper.rest_until) = (0, Some(now.after(REST)));
     }

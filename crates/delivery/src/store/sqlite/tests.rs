@@ -1,5 +1,6 @@
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use rusqlite::Connection;
@@ -7,7 +8,7 @@ use rusqlite::Connection;
 use super::archive::{Archive, State, Status, Wanted as Looked};
 use super::*;
 use crate::message::{Message, MessageId, OrderKey};
-use crate::store::{Coalesce, Disposal, Route, Settled};
+use crate::store::{Appended, Coalesce, Disposal, Route, Settled};
 
 const NOW: Timestamp = Timestamp::from_micros(1_000_000_000_000);
 
@@ -108,9 +109,49 @@ fn a_file_of_each_format_that_ever_was_is_opened() {
         let wanted = Wanted { lane: lane.id, limit: 9, epoch: 0, bytes: u64::MAX };
         let offers = store.claim(wanted, far).unwrap().offers;
         assert_eq!(offers.iter().map(|offer| offer.attempts).collect::<Vec<_>>(), [1]);
+        let known = Connection::open(folder.path().join("store.sqlite")).unwrap();
+        let digest = known.query_row("SELECT digest FROM once", [], |row| row.get::<_, [u8; 32]>(0)).unwrap();
+        drop(known);
+        assert_eq!(once(&mut store, digest, lane.oldest.unwrap()), Appended::Conflict, "it is known again");
+        store.commit().unwrap();
         assert!(offers[0].message.body.starts_with(b"{\"alerttype\":\"start\""));
         assert_eq!(scrub::scrub(folder.path()).unwrap().findings, Vec::<String>::new());
     }
+}
+
+/// What becomes of an accept with this digest, and a body that none has.
+fn once(store: &mut SqliteStore, digest: [u8; 32], now: Timestamp) -> Appended {
+    let (id, key, body) = (MessageId::new(), OrderKey::from("k"), Bytes::from_static(b"x"));
+    let message = Message { id, key, supersedable: false, body };
+    let entry = Entry { message, lanes: Vec::new(), once: Some((digest, [0; 32])), route: Route::Unmatched };
+    store.append(&[entry], now).unwrap().entries.remove(0)
+}
+
+#[test]
+fn an_accept_is_known_again_for_a_day() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path());
+    let (day, minute) = (Duration::from_secs(24 * 3600), Duration::from_secs(60));
+    for number in 0..3 {
+        let new = once(&mut store, [number; 32], NOW.after(minute * u32::from(number)));
+        assert!(matches!(new, Appended::New { .. }));
+    }
+    store.commit().unwrap();
+    // Between the second and the third of them.
+    let later = NOW.after(day + minute + minute / 2);
+    while store.tidy(later).unwrap() {
+        store.commit().unwrap();
+    }
+    store.commit().unwrap();
+    let is_known = |store: &mut SqliteStore, number| {
+        let known = matches!(once(store, [number; 32], later), Appended::Again { .. });
+        store.abort().unwrap();
+        known
+    };
+    assert_eq!([0, 1, 2].map(|number| is_known(&mut store, number)), [false, false, true]);
+    drop(store);
+    let mut store = open(folder.path());
+    assert_eq!([0, 1, 2].map(|number| is_known(&mut store, number)), [false, false, true]);
 }
 
 #[test]
