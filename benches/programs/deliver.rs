@@ -47,14 +47,20 @@ fn integration(name: &str, url: &str, concurrency: usize, more: &str) -> String 
     )
 }
 
-/// So many integrations, each with its algorithm, in turn below these paths.
+/// As many policies as there may be.
+pub(crate) const POLICIES: usize = 1000;
+
+/// So many integrations in turn below these paths. Each has its algorithm; of more than there may be policies, several share
+/// one, and each of its updates goes to all of them.
 pub(crate) fn routed(server: SocketAddr, count: usize, path: impl Fn(usize) -> String) -> String {
     let one = |number: usize| {
-        let url = format!("http://{server}{}", path(number));
-        let policy = format!("[[policies]]\nalgorithms = [\"a{number}\"]\nintegrations = [\"i{number}\"]\n");
-        integration(&format!("i{number}"), &url, 8, "") + &policy
+        integration(&format!("i{number}"), &format!("http://{server}{}", path(number)), 8, "")
     };
-    (0..count).map(one).collect()
+    let policy = |number: usize| {
+        let names: Vec<_> = (number..count).step_by(POLICIES).map(|number| format!("\"i{number}\"")).collect();
+        format!("[[policies]]\nalgorithms = [\"a{number}\"]\nintegrations = [{}]\n", names.join(", "))
+    };
+    (0..count).map(one).chain((0..count.min(POLICIES)).map(policy)).collect()
 }
 
 /// A server at work with a place to hand updates in.

@@ -1,7 +1,7 @@
 //! How the cost of a delivery grows with what grows around it.
 
 use crate::bodies::Bodies;
-use crate::deliver::{CONNECTIONS, LARGE, Sender, one, routed};
+use crate::deliver::{CONNECTIONS, LARGE, POLICIES, Sender, one, routed};
 
 use crate::figures::{Figures, median};
 use crate::machine::now;
@@ -73,10 +73,12 @@ fn integrations(size: Size, figures: &mut Figures) -> Done {
         let mut server = Role::start(&["server"])?;
         let configuration = routed(server.address()?, integrations, |number| format!("/{number}"));
         let mut sender = Sender::start(&runtime, &configuration)?;
+        let (policies, each) = (integrations.min(POLICIES), integrations.div_ceil(POLICIES));
+        let updates = (count / each).max(1);
         let rate = middle(size, |turn| {
-            let bodies = all.routed(turn * count, count, integrations);
-            let (took, _) = sender.deliver(&runtime, &mut server, &bodies, count)?;
-            Ok(count as f64 / took.as_secs_f64())
+            let bodies = all.routed(turn * updates, updates, policies);
+            let (took, _) = sender.deliver(&runtime, &mut server, &bodies, updates * each)?;
+            Ok((updates * each) as f64 / took.as_secs_f64())
         })?;
         points.push((integrations as f64, rate));
     }
