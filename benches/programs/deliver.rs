@@ -57,7 +57,8 @@ pub(crate) fn routed(server: SocketAddr, count: usize, path: impl Fn(usize) -> S
         integration(&format!("i{number}"), &format!("http://{server}{}", path(number)), 8, "")
     };
     let policy = |number: usize| {
-        let names: Vec<_> = (number..count).step_by(POLICIES).map(|number| format!("\"i{number}\"")).collect();
+        let names: Vec<_> =
+            (number..count).step_by(POLICIES).map(|number| format!("\"i{number}\"")).collect();
         format!("[[policies]]\nalgorithms = [\"a{number}\"]\nintegrations = [{}]\n", names.join(", "))
     };
     (0..count).map(one).chain((0..count.min(POLICIES)).map(policy)).collect()
