@@ -32,7 +32,7 @@ pub struct Update {
 }
 
 /// The places of the update's own fields among its members.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Top([u32; TOP_LEVEL]);
 
 impl Default for Top {
@@ -62,6 +62,9 @@ pub(crate) enum What {
     /// No member but an item of an array whose items have fields.
     Item,
 }
+
+const _: () =
+    assert!(TOP_LEVEL <= u64::BITS as usize, "the quick reading has a bit for each field of an object");
 
 const ABSENT: u32 = u32::MAX;
 
@@ -212,14 +215,15 @@ pub(crate) fn quick(text: &Bytes, lookup: &Lookup) -> Option<Read> {
     if text.len() > MAX_BYTES {
         return None;
     }
-    let mut members = Vec::with_capacity(MEMBERS);
-    if fast::compact(text, lookup, &mut members).is_some() {
-        return Some((text.clone(), members));
+    let mut found = fast::Found::new();
+    if fast::compact(text, lookup, &mut found).is_some() {
+        return Some((text.clone(), found.members));
     }
     let mut compact = Vec::new();
-    members.clear();
-    fast::spaced(text, lookup, &mut members, &mut compact)?;
-    Some((compact.into(), members))
+    found.clear();
+    let length = fast::spaced(text, lookup, &mut found, &mut compact)?;
+    compact.truncate(length);
+    Some((compact.into(), found.members))
 }
 
 /// The reading of any text, with all that is to be said of it.

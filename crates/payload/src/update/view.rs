@@ -80,6 +80,10 @@ impl<'a> Iterator for Texts<'a> {
 
     fn next(&mut self) -> Option<Cow<'a, str>> {
         while !matches!(self.rest, "" | "]") {
+            if let Some((text, rest)) = self.rest.strip_prefix('"').and_then(plain_string) {
+                self.rest = rest.strip_prefix(',').unwrap_or(rest);
+                return Some(Cow::Borrowed(text));
+            }
             let (item, rest) = self.rest.split_at(item_length(self.rest.as_bytes()));
             self.rest = rest.strip_prefix(',').unwrap_or(rest);
             if let Some(text) = quoted(item) {
@@ -88,6 +92,12 @@ impl<'a> Iterator for Texts<'a> {
         }
         None
     }
+}
+
+/// The characters of a string without escapes whose first quote was taken, and what follows it.
+fn plain_string(text: &str) -> Option<(&str, &str)> {
+    let end = text.bytes().position(|byte| matches!(byte, b'"' | b'\\'))?;
+    Some((&text[..end], text[end..].strip_prefix('"')?))
 }
 
 /// How long the item is that a text begins with.
