@@ -31,13 +31,16 @@ pub struct Update {
     top: Top,
 }
 
-/// The places of the update's own fields among its members.
+/// The places of the update's own fields among its members, and whether any member is unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Top([u32; TOP_LEVEL]);
+struct Top {
+    places: [u32; TOP_LEVEL],
+    unknown: bool,
+}
 
 impl Default for Top {
     fn default() -> Self {
-        Self([ABSENT; TOP_LEVEL])
+        Self { places: [ABSENT; TOP_LEVEL], unknown: false }
     }
 }
 
@@ -147,8 +150,9 @@ impl Update {
 fn top(members: &[Member]) -> Top {
     let mut top = Top::default();
     for (position, member) in (0..).zip(members) {
+        top.unknown |= member.what == What::Unknown;
         if let (Node::ROOT, What::Field(field)) = (member.node, member.what) {
-            top.0[field.index()] = position;
+            top.places[field.index()] = position;
         }
     }
     top

@@ -39,7 +39,7 @@ impl Found {
     /// The next member is this field.
     #[inline(always)]
     fn place(&mut self, field: Field) {
-        if let Some(place) = self.top.0.get_mut(field.index()) {
+        if let Some(place) = self.top.places.get_mut(field.index()) {
             *place = offset(self.members.len());
         }
     }
@@ -195,7 +195,10 @@ impl<const SPACED: bool> Scan<'_, SPACED> {
                     self.found.place(name.field);
                     (What::Field(name.field), name.inside)
                 }
-                None => (What::Unknown, Inside::Nothing),
+                None => {
+                    self.found.top.unknown = true;
+                    (What::Unknown, Inside::Nothing)
+                }
             };
             let value = self.offset(at);
             if inside == Inside::Nothing {

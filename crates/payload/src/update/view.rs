@@ -27,8 +27,19 @@ impl<'a> View<'a> {
     /// The value of a field of the update itself as JSON text; `None` if it is absent or `field` is a nested one.
     #[must_use]
     pub fn raw(self, field: Field) -> Option<&'a str> {
-        let position = usize::try_from(*self.top.0.get(field.index())?).ok()?;
-        self.members.get(position).map(|member| member.value(self.text))
+        self.members.get(self.place(field)?).map(|member| member.value(self.text))
+    }
+
+    /// The place of a field of the update itself among the members.
+    #[inline]
+    pub(crate) fn place(self, field: Field) -> Option<usize> {
+        let place = usize::try_from(*self.top.places.get(field.index())?).ok()?;
+        (place < self.members.len()).then_some(place)
+    }
+
+    /// Whether there is any member that the schema does not have.
+    pub(crate) const fn has_unknown(self) -> bool {
+        self.top.unknown
     }
 
     /// The characters of a field that holds a string; borrowed, unless it has escapes.
