@@ -4,6 +4,7 @@
 //! an update: everything between the edited names is copied, so number spelling, order and unknown members stay.
 
 mod compile;
+mod plan;
 mod splice;
 
 use std::fmt;
@@ -15,6 +16,9 @@ use crate::lookup::Lookup;
 use crate::schema::{Field, Node};
 use crate::update::{Update, View, What, scan};
 use crate::value::Json;
+
+use plan::Plan;
+use splice::{Key, Splice};
 
 pub use compile::{MAX_NAME, MAX_RULES, RuleError, RuleErrors, RuleFault};
 
@@ -63,9 +67,13 @@ impl Rule {
 pub struct FieldNames {
     /// One edit a field, by [`Field::index`].
     edits: Vec<Edit>,
+    /// Where they are.
+    plan: Plan,
     /// Whether any field of the object has another name, by [`Node::index`].
     renamed: Vec<bool>,
     constants: Vec<Constant>,
+    /// The constants as members, with commas between them.
+    added: Vec<u8>,
     /// Whether it changes nothing.
     standard: bool,
     /// The names as sent, for reading them back.
@@ -75,10 +83,10 @@ pub struct FieldNames {
 #[derive(Clone, Debug)]
 enum Edit {
     Keep,
-    /// The name as it reads, and `"name":` as it is written.
+    /// The name as it reads, and as it is written.
     Rename {
         name: Box<str>,
-        key: Box<[u8]>,
+        key: Key,
     },
     Omit,
 }
@@ -136,7 +144,9 @@ impl FieldNames {
         Self {
             edits: Field::all().map(|_| Edit::Keep).collect(),
             renamed: Node::all().map(|_| false).collect(),
+            plan: Plan::default(),
             constants: Vec::new(),
+            added: Vec::new(),
             standard: true,
             as_sent: Lookup::new(|field| Some(field.name())),
         }
@@ -195,19 +205,25 @@ impl FieldNames {
             return Ok(());
         }
         self.refuse_collisions(update)?;
-        splice::splice(update.as_bytes(), update.members(), out, |member| match member.what {
-            What::Field(field) => match &self.edits[field.index()] {
-                Edit::Keep => splice::Edit::Keep,
-                Edit::Rename { key, .. } => splice::Edit::Key(key),
-                Edit::Omit => splice::Edit::Drop,
-            },
-            What::Unknown | What::Item => splice::Edit::Keep,
-        });
+        let before = out.len();
+        let mut splice = Splice::of(update.as_bytes(), out);
+        if !self.plan.follow(update, &self.edits, |member, edit| splice.edit(member, edit)) {
+            splice = splice.again(before);
+            for member in update.members() {
+                if let What::Field(field) = member.what {
+                    splice.edit(member, &self.edits[field.index()]);
+                }
+            }
+        }
+        splice.end();
         self.append_constants(out);
         Ok(())
     }
 
     fn refuse_collisions(&self, update: View<'_>) -> Result<(), Collision> {
+        if !update.has_unknown() {
+            return Ok(());
+        }
         let text = update.as_bytes();
         let unknown = update.members().iter().filter(|member| member.what == What::Unknown);
         for member in unknown {
@@ -231,16 +247,15 @@ impl FieldNames {
     }
 
     fn append_constants(&self, body: &mut Vec<u8>) {
-        for Constant { name, value } in &self.constants {
-            body.pop(); // The closing brace; put back below.
-            if body.last() != Some(&b'{') {
-                body.push(b',');
-            }
-            crate::json::write_string(name, body);
-            body.push(b':');
-            body.extend_from_slice(value.as_str().as_bytes());
-            body.push(b'}');
+        if self.added.is_empty() {
+            return;
         }
+        body.pop(); // The closing brace; put back below.
+        if body.last() != Some(&b'{') {
+            body.push(b',');
+        }
+        body.extend_from_slice(&self.added);
+        body.push(b'}');
     }
 
     /// Reads a body that was written under these names back to the standard ones; the reverse of [`Self::render`] but
@@ -276,19 +291,18 @@ impl FieldNames {
             let (name, expected) = (name.to_string(), value.as_str().to_owned());
             return Err(RestoreError::Constant { name, expected });
         }
-        let mut position = 0;
         let mut standard = Vec::with_capacity(text.len());
-        splice::splice(&text, &members, &mut standard, |member| {
-            let dropped = drop[position];
-            position += 1;
+        let mut splice = Splice::of(&text, &mut standard);
+        for (member, dropped) in members.iter().zip(drop) {
             match member.what {
                 What::Field(field) if matches!(self.edits[field.index()], Edit::Rename { .. }) => {
-                    splice::Edit::Name(field.name())
+                    splice.rename(member, field.name());
                 }
-                What::Unknown if dropped => splice::Edit::Drop,
-                What::Field(_) | What::Unknown | What::Item => splice::Edit::Keep,
+                What::Unknown if dropped => splice.omit(member),
+                What::Field(_) | What::Unknown | What::Item => {}
             }
-        });
+        }
+        splice.end();
         Ok(Update::parse(standard)?)
     }
 }

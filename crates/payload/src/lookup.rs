@@ -32,6 +32,8 @@ pub(crate) struct Name {
     text: Box<str>,
     pub(crate) field: Field,
     pub(crate) inside: Inside,
+    /// The bit of its position, of those that fit.
+    pub(crate) bit: u64,
     /// `"name":` as it stands in a text.
     key: Box<[u8]>,
     /// Its first bytes.
@@ -77,8 +79,30 @@ pub(crate) fn head(bytes: &[u8]) -> u128 {
 }
 
 /// The bits of the first `length` bytes.
+#[inline]
 fn mask(length: usize) -> u128 {
-    if length >= HEAD { u128::MAX } else { (1 << (8 * length)) - 1 }
+    MASKS[length.min(HEAD)]
+}
+
+const MASKS: [u128; HEAD + 1] = {
+    let mut masks = [0; HEAD + 1];
+    let mut length = 1;
+    while length <= HEAD {
+        masks[length] = masks[length - 1] << 8 | 0xff;
+        length += 1;
+    }
+    masks
+};
+
+/// How long a key with its colon is that begins a text with this head, if the head shows all of it.
+#[inline]
+fn key_length(head: u128) -> Option<usize> {
+    const ONES: u128 = u128::from_le_bytes([1; HEAD]);
+    // Without the first quote. A zero borrows its highest bit when one is taken away, and the first such byte is exact.
+    let zero = (head >> 8) ^ (ONES * b'"' as u128);
+    let quotes = zero.wrapping_sub(ONES) & !zero & (ONES << 7);
+    let length = quotes.trailing_zeros() as usize / 8 + 3;
+    (length <= HEAD).then_some(length)
 }
 
 impl Lookup {
@@ -132,6 +156,7 @@ impl Name {
             text: name.into(),
             field,
             inside,
+            bit: 0,
             head: head(&key),
             expected,
             mask: mask(key.len()),
@@ -147,7 +172,10 @@ impl Name {
 }
 
 impl Names {
-    fn new(in_order: Vec<Name>) -> Self {
+    fn new(mut in_order: Vec<Name>) -> Self {
+        for (position, name) in (0..u64::BITS).zip(&mut in_order) {
+            name.bit = 1 << position;
+        }
         let mut by_name: Vec<u8> = (0..NONE).take(in_order.len()).collect();
         by_name.sort_by_key(|&position| &in_order[usize::from(position)].text);
         let mut names = Self { in_order, by_name, by_hash: [NONE; SLOTS], factor: GOLDEN, apart: false };
@@ -185,6 +213,17 @@ impl Names {
         self.in_order.get(hint as usize).filter(|name| head & name.mask == name.expected)
     }
 
+    /// The name whose key the text begins with that `head` opens, and its position; not found if it is longer.
+    #[inline]
+    pub(crate) fn short(&self, head: u128) -> Option<(&Name, u32)> {
+        let length = key_length(head).filter(|_| self.apart)?;
+        let key = head & mask(length);
+        let position = self.by_hash[slot(key, length, self.factor)];
+        let name = self.in_order.get(usize::from(position))?;
+        // No key has a NUL, so equal heads are of equal lengths.
+        (name.expected == key).then_some((name, u32::from(position)))
+    }
+
     /// The name that goes by `key`, which is as it stands in a text, without escapes, and opens with `head`; and its position.
     pub(crate) fn find(&self, key: &[u8], head: u128) -> Option<(&Name, u32)> {
         let position = if self.apart {
@@ -202,4 +241,40 @@ fn slot(head: u128, length: usize, factor: u64) -> usize {
     #[expect(clippy::cast_possible_truncation, reason = "the two halves are mixed")]
     let mixed = (head as u64) ^ ((head >> 64) as u64).rotate_left(31) ^ length as u64;
     (mixed.wrapping_mul(factor) >> (u64::BITS - SLOTS.ilog2())) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, prop_assert_eq, proptest};
+
+    use super::*;
+
+    /// A reading by whole keys, none of which is cut short.
+    fn by_key(names: &Names, text: &[u8]) -> Option<Field> {
+        let is_key = |name: &&Name| name.key.len() <= HEAD && text.starts_with(&name.key);
+        names.in_order.iter().find(is_key).map(|name| name.field)
+    }
+
+    #[test]
+    fn each_short_name_is_found_by_its_head() {
+        for node in Node::all() {
+            let names = Lookup::standard().of(node);
+            for name in &names.in_order {
+                let text = [&name.key, &b"{\"id\":0}"[..]].concat();
+                let found = names.short(head(&text)).map(|(name, _)| name.field);
+                assert_eq!(found, (name.key.len() <= HEAD).then_some(name.field), "{}", name.text);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_begins_like_a_name_is_found_only_if_it_is_one(at in any::<proptest::sample::Index>(), cut in 0..HEAD, text in "[a-z\":\\\\ ]{0,16}") {
+            let node = Node::all().nth(at.index(Node::all().count())).unwrap_or(Node::ROOT);
+            let names = Lookup::standard().of(node);
+            let name = &names.in_order[at.index(names.in_order.len())];
+            let text = [&name.key[..cut.min(name.key.len())], text.as_bytes()].concat();
+            prop_assert_eq!(names.short(head(&text)).map(|(name, _)| name.field), by_key(names, &text));
+        }
+    }
 }

@@ -31,13 +31,16 @@ pub struct Update {
     top: Top,
 }
 
-/// The places of the update's own fields among its members.
-#[derive(Clone, Debug)]
-struct Top([u32; TOP_LEVEL]);
+/// The places of the update's own fields among its members, and whether any member is unknown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Top {
+    places: [u32; TOP_LEVEL],
+    unknown: bool,
+}
 
 impl Default for Top {
     fn default() -> Self {
-        Self([ABSENT; TOP_LEVEL])
+        Self { places: [ABSENT; TOP_LEVEL], unknown: false }
     }
 }
 
@@ -62,6 +65,9 @@ pub(crate) enum What {
     /// No member but an item of an array whose items have fields.
     Item,
 }
+
+const _: () =
+    assert!(TOP_LEVEL <= u64::BITS as usize, "the quick reading has a bit for each field of an object");
 
 const ABSENT: u32 = u32::MAX;
 
@@ -144,8 +150,9 @@ impl Update {
 fn top(members: &[Member]) -> Top {
     let mut top = Top::default();
     for (position, member) in (0..).zip(members) {
+        top.unknown |= member.what == What::Unknown;
         if let (Node::ROOT, What::Field(field)) = (member.node, member.what) {
-            top.0[field.index()] = position;
+            top.places[field.index()] = position;
         }
     }
     top
@@ -212,14 +219,15 @@ pub(crate) fn quick(text: &Bytes, lookup: &Lookup) -> Option<Read> {
     if text.len() > MAX_BYTES {
         return None;
     }
-    let mut members = Vec::with_capacity(MEMBERS);
-    if fast::compact(text, lookup, &mut members).is_some() {
-        return Some((text.clone(), members));
+    let mut found = fast::Found::new();
+    if fast::compact(text, lookup, &mut found).is_some() {
+        return Some((text.clone(), found.members));
     }
     let mut compact = Vec::new();
-    members.clear();
-    fast::spaced(text, lookup, &mut members, &mut compact)?;
-    Some((compact.into(), members))
+    found.clear();
+    let length = fast::spaced(text, lookup, &mut found, &mut compact)?;
+    compact.truncate(length);
+    Some((compact.into(), found.members))
 }
 
 /// The reading of any text, with all that is to be said of it.

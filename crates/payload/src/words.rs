@@ -1,6 +1,6 @@
 //! Eight bytes at a time: where in a word of text something of interest stands first.
 //!
-//! Each function marks bytes by their highest bit. Above the first mark there may be false ones, carried over from it; the
+//! Each function marks bytes, mostly by their highest bit. Above the first mark there may be false ones, carried over from it; the
 //! first is exact, and the only one that is asked for. A word is read in the order of the text (little endian).
 
 /// How many bytes a word has.
@@ -28,10 +28,9 @@ pub(crate) const fn ends_of_plain(word: u64) -> u64 {
     (below | zero) & HIGHS
 }
 
-/// Marks what is no white space and no control character.
-pub(crate) const fn visible(word: u64) -> u64 {
-    // A byte above a space has its highest bit set, or gets it when so much is added to the others; nothing is carried over.
-    (word | (word & !HIGHS).wrapping_add(ONES * (0x7f - b' ') as u64)) & HIGHS
+/// Has bits in each byte that is no space, and in no other; all are exact.
+pub(crate) const fn non_spaces(word: u64) -> u64 {
+    word ^ (ONES * b' ' as u64)
 }
 
 /// Marks what is no decimal digit.
@@ -60,7 +59,7 @@ mod tests {
             let word = word(&text, 0).unwrap();
             for (marks, is) in [
                 (ends_of_plain(word), (|byte| byte < b' ' || byte == b'"' || byte == b'\\') as fn(u8) -> bool),
-                (visible(word), |byte| byte > b' '),
+                (non_spaces(word), |byte| byte != b' '),
                 (non_digits(word), |byte| !byte.is_ascii_digit()),
                 (beyond_ascii(word), |byte| !byte.is_ascii()),
             ] {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Change, Constant, Edit, FieldNames, Rule};
+use super::{Change, Constant, Edit, FieldNames, Key, Plan, Rule};
 use crate::json;
 use crate::lookup::Lookup;
 use crate::schema::{Field, Node};
@@ -70,6 +70,15 @@ pub(super) fn compile(rules: &[Rule]) -> Result<FieldNames, RuleErrors> {
     for field in Field::all() {
         names.renamed[field.node().index()] |= matches!(names.edits[field.index()], Edit::Rename { .. });
     }
+    names.plan = Plan::of(&names.edits);
+    for Constant { name, value } in &names.constants {
+        if !names.added.is_empty() {
+            names.added.push(b',');
+        }
+        json::write_string(name, &mut names.added);
+        names.added.push(b':');
+        names.added.extend_from_slice(value.as_str().as_bytes());
+    }
     names.standard = names.constants.is_empty() && names.edits.iter().all(|edit| matches!(edit, Edit::Keep));
     names.as_sent = Lookup::new(|field| names.name(field));
     Ok(names)
@@ -91,11 +100,8 @@ fn apply(rule: &Rule, names: &mut FieldNames) -> Result<(), RuleFault> {
         Change::Rename(name) => {
             let field = find(&rule.path)?;
             check_name(name)?;
-            let mut key = Vec::new();
-            json::write_string(name, &mut key);
-            key.push(b':');
             if name != field.name() {
-                set(names, field, Edit::Rename { name: name.as_str().into(), key: key.into() })?;
+                set(names, field, Edit::Rename { name: name.as_str().into(), key: Key::of(name) })?;
             }
         }
     }

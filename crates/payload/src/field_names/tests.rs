@@ -2,6 +2,7 @@ use proptest::prelude::{Strategy, any, prop_assert_eq, proptest};
 use proptest::sample::{Index, subsequence};
 
 use super::*;
+use crate::Event;
 use crate::strategies::update_text;
 
 const BODY: &str = r#"{"alerttype":"start","id":"a","x":{"id":1},"metrics":{"bits":{"avg":0.00,"sum":1}},"ipinfo":[{"ip":"b","geo":{"city":"c"}},{"ip":"d"}],"site":""}"#;
@@ -244,6 +245,39 @@ proptest! {
         let again = Update::parse(body).unwrap();
         for field in out.iter().filter(|field| field.index() < crate::schema::TOP_LEVEL) {
             prop_assert_eq!(again.raw(*field), None);
+        }
+    }
+
+    #[test]
+    fn what_changes_is_found_as_a_look_at_every_member_finds_it(
+        text in update_text(), fields in subsequence(Field::all().collect::<Vec<_>>(), 0..24), omitted: u32
+    ) {
+        let rule = |(position, field): (usize, &Field)| {
+            if omitted.rotate_right(u32::try_from(position).unwrap()) & 1 == 1 {
+                Rule::omit(field.path())
+            } else {
+                Rule::rename(field.path(), &format!("{}{position}", "n".repeat(position)))
+            }
+        };
+        let mut rules: Vec<_> = fields.iter().enumerate().map(rule).collect();
+        rules.push(Rule::add("added", Json::from(&serde_json::Value::Null)));
+        let names = FieldNames::compile(&rules).unwrap();
+        let as_it_came = Update::parse(text).unwrap();
+        // The same in the sample's order, and whole.
+        let in_order = Event::read_from(&as_it_came).unwrap().to_update().unwrap();
+        for update in [as_it_came, in_order] {
+            let mut twin = b"before".to_vec();
+            let mut splice = Splice::of(update.as_bytes(), &mut twin);
+            for member in update.view().members() {
+                if let What::Field(field) = member.what {
+                    splice.edit(member, &names.edits[field.index()]);
+                }
+            }
+            splice.end();
+            names.append_constants(&mut twin);
+            let mut out = b"before".to_vec();
+            names.write(update.view(), &mut out).unwrap();
+            prop_assert_eq!(String::from_utf8(out), String::from_utf8(twin));
         }
     }
 }

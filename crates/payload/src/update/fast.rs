@@ -8,39 +8,56 @@
 //! Every step takes the place where it begins and gives the one behind it, so that the place stays in a register.
 
 mod gaps;
+mod number;
 
-use super::{Member, What};
+use super::{MEMBERS, Member, Top, What};
 use crate::error::MAX_DEPTH;
 use crate::lookup::{HEAD, Inside, Lookup, Name, Names, head};
-use crate::schema::Node;
-use crate::words;
+use crate::schema::{Field, Node};
+use crate::words::{self, WORD};
 use gaps::Gaps;
 
-/// Reads a text without white space between tokens; the members of the schema's objects are added to `members`.
-pub(super) fn compact(text: &[u8], lookup: &Lookup, members: &mut Vec<Member>) -> Option<()> {
-    let mut scan = Scan::<false> { text, seen: 0, lookup, members, gaps: Gaps::default() };
+/// What is found in a text: the members of the schema's objects, and the places of the update's own among them. What is in
+/// them before a reading must be taken out.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Found {
+    pub(super) members: Vec<Member>,
+    pub(super) top: Top,
+}
+
+impl Found {
+    /// With room for usual updates.
+    pub(super) fn new() -> Self {
+        Self { members: Vec::with_capacity(MEMBERS), top: Top::default() }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.members.clear();
+        self.top = Top::default();
+    }
+
+    /// The next member is this field.
+    #[inline(always)]
+    fn place(&mut self, field: Field) {
+        if let Some(place) = self.top.places.get_mut(field.index()) {
+            *place = offset(self.members.len());
+        }
+    }
+}
+
+/// Reads a text without white space between tokens.
+pub(super) fn compact(text: &[u8], lookup: &Lookup, found: &mut Found) -> Option<()> {
+    let mut scan = Scan::<false> { text, seen: 0, lookup, found, gaps: Gaps::default() };
     scan.all(0)
 }
 
-/// Reads a text with white space between tokens, and puts the same without it in `out`, into which the members' places are.
-pub(super) fn spaced(
-    text: &[u8],
-    lookup: &Lookup,
-    members: &mut Vec<Member>,
-    out: &mut Vec<u8>,
-) -> Option<()> {
-    // So that below a space there is nothing but white space.
-    let odd = |byte: &u8| *byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r');
-    // To the end in any case, which goes by many bytes at once.
-    if text.iter().fold(false, |found, byte| found | odd(byte)) {
-        return None;
-    }
-    let mut scan = Scan::<true> { text, seen: 0, lookup, members, gaps: Gaps::of(text, out) };
+/// Reads a text with white space between tokens, and puts the same without it at the beginning of `out`, into which the members'
+/// places are. Gives how long that is; what lies behind means nothing.
+pub(super) fn spaced(text: &[u8], lookup: &Lookup, found: &mut Found, out: &mut Vec<u8>) -> Option<usize> {
+    let mut scan = Scan::<true> { text, seen: 0, lookup, found, gaps: Gaps::of(text, out) };
     let begin = scan.gap(0);
     scan.all(begin)?;
-    let length = scan.gaps.end(text);
-    out.truncate(length);
-    Some(())
+    Some(scan.gaps.end(text))
 }
 
 /// A reading under way; `SPACED` if there may be white space between tokens.
@@ -49,7 +66,7 @@ struct Scan<'a, const SPACED: bool> {
     /// The bits of all words of strings.
     seen: u64,
     lookup: &'a Lookup,
-    members: &'a mut Vec<Member>,
+    found: &'a mut Found,
     gaps: Gaps<'a>,
 }
 
@@ -93,24 +110,39 @@ impl<const SPACED: bool> Scan<'_, SPACED> {
         }
     }
 
+    /// Steps over white space, of which there is some.
+    #[inline(never)]
     fn drop_gap(&mut self, at: usize) -> usize {
-        let end = self.visible(at + 1);
-        self.gaps.drop(self.text, at..end);
+        // Most are a line break or not, and a few spaces; and what has stood before them since the last one is short.
+        if let Some(word) = words::word(self.text, at) {
+            let length = words::first(words::non_spaces(word) & !0xff) % WORD;
+            let [first, next] = [word, word >> (8 * length)].map(|word| word.to_le_bytes()[0]);
+            // If all are spaces the length is 0, and the next one is the first.
+            let usual = matches!(first, b'\n' | b' ') && next > b' ';
+            if usual && self.gaps.drop_short(self.text, at, at + length) {
+                return at + length;
+            }
+        }
+        self.drop_any_gap(at)
+    }
+
+    /// The same for any white space.
+    #[inline(never)]
+    fn drop_any_gap(&mut self, at: usize) -> usize {
+        let white = self.text[at..].iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
+        let end = at + white.count();
+        self.gaps.drop(self.text, at, end);
         end
     }
 
-    /// The first visible character from here on, or the end.
+    /// Steps over white space between a name, which begins at `at` with `head` and is no longer, and its value.
     #[inline(always)]
-    fn visible(&self, mut at: usize) -> usize {
-        while let Some(word) = words::word(self.text, at) {
-            let visible = words::visible(word);
-            at += words::first(visible);
-            if visible != 0 {
-                return at;
-            }
-        }
-        let rest = self.text.get(at..).unwrap_or_default();
-        at + rest.iter().take_while(|byte| **byte <= b' ').count()
+    fn gap_behind_name(&mut self, at: usize, length: usize, head: u128) -> usize {
+        let end = at + length;
+        let next = |at| self.text.get(at).copied().unwrap_or_default();
+        // Most often there is a space in a text with white space before its names.
+        let one = SPACED && next(end) == b' ' && next(end + 1) > b' ';
+        if one && self.gaps.drop_one(at, head, end) { end + 1 } else { self.gap(end) }
     }
 
     /// Behind an item: where the next one begins, or the end behind `close`.
@@ -156,22 +188,25 @@ impl<const SPACED: bool> Scan<'_, SPACED> {
             (at, name) = self.name(at, names, &mut hint)?;
             let (what, inside) = match name {
                 Some(name) => {
-                    // The hint is one behind the name's position.
-                    let bit = 1_u64.wrapping_shl(hint) >> 1;
-                    if found & bit != 0 {
+                    if found & name.bit != 0 {
                         return None;
                     }
-                    found |= bit;
+                    found |= name.bit;
+                    self.found.place(name.field);
                     (What::Field(name.field), name.inside)
                 }
-                None => (What::Unknown, Inside::Nothing),
+                None => {
+                    self.found.top.unknown = true;
+                    (What::Unknown, Inside::Nothing)
+                }
             };
-            let member = Member::opening(what, node, start, self.offset(at));
+            let value = self.offset(at);
             if inside == Inside::Nothing {
                 at = self.value(at, depth + 1)?;
-                self.members.push(Member { value_end: self.offset(at), ..member });
+                let member = Member::opening(what, node, start, value);
+                self.found.members.push(Member { value_end: self.offset(at), ..member });
             } else {
-                at = self.container(at, member, inside, depth + 1)?;
+                at = self.container(at, Member::opening(what, node, start, value), inside, depth + 1)?;
             }
             match self.more(at, b'}')? {
                 More::Item(next) => at = next,
@@ -186,8 +221,23 @@ impl<const SPACED: bool> Scan<'_, SPACED> {
         let head = self.head(at);
         if let Some(name) = names.expected(head, *hint) {
             *hint += 1;
-            return Some((self.gap(at + name.length()), Some(name)));
+            return Some((self.gap_behind_name(at, name.length(), head), Some(name)));
         }
+        if let Some((name, position)) = names.short(head) {
+            *hint = position + 1;
+            return Some((self.gap_behind_name(at, name.length(), head), Some(name)));
+        }
+        self.rare_name(at, head, names, hint)
+    }
+
+    /// Such as is long, unknown, or has white space before its colon.
+    fn rare_name<'n>(
+        &mut self,
+        at: usize,
+        head: u128,
+        names: &'n Names,
+        hint: &mut u32,
+    ) -> Option<(usize, Option<&'n Name>)> {
         let (colon, end) = self.key(at)?;
         // With its colon, as it is looked for; most often that stands there.
         let found = if self.byte(colon)? == b':' {
@@ -219,14 +269,14 @@ impl<const SPACED: bool> Scan<'_, SPACED> {
 
     /// A value that has members of its own, which follow it.
     fn container(&mut self, at: usize, member: Member, inside: Inside, depth: usize) -> Option<usize> {
-        let position = self.members.len();
-        self.members.push(member);
+        let position = self.found.members.len();
+        self.found.members.push(member);
         let end = match (inside, self.byte(at)?) {
             (Inside::Object(node), b'{') => self.object(at, node, depth)?,
             (Inside::Items(node), b'[') => self.items(at, node, depth)?,
             _ => self.value(at, depth)?,
         };
-        self.members[position].value_end = self.offset(end);
+        self.found.members[position].value_end = self.offset(end);
         Some(end)
     }
 
@@ -251,11 +301,11 @@ impl<const SPACED: bool> Scan<'_, SPACED> {
     fn value(&mut self, at: usize, depth: usize) -> Option<usize> {
         match self.byte(at)? {
             b'"' => self.string(at),
-            b'0'..=b'9' => self.number(at),
+            b'0'..=b'9' => number::end(self.text, at),
             b't' => self.literal(at, *b"true"),
             b'f' => self.literal(at, *b"false"),
             b'n' => self.literal(at, *b"null"),
-            b'-' => self.number(at + 1),
+            b'-' => number::end(self.text, at + 1),
             first => self.nested(at, first, depth),
         }
     }
@@ -336,44 +386,5 @@ impl<const SPACED: bool> Scan<'_, SPACED> {
             b'u' => self.text.get(at + 1..at + 5)?.iter().all(u8::is_ascii_hexdigit).then_some(6),
             _ => None,
         }
-    }
-
-    /// Steps over a number, from its first digit.
-    #[inline(always)]
-    fn number(&self, at: usize) -> Option<usize> {
-        let end = self.digits(at)?;
-        if end > at + 1 && self.byte(at)? == b'0' {
-            return None;
-        }
-        match self.byte(end)? {
-            b'.' | b'e' | b'E' => self.fraction(end),
-            _ => Some(end),
-        }
-    }
-
-    fn fraction(&self, mut at: usize) -> Option<usize> {
-        if self.byte(at)? == b'.' {
-            at = self.digits(at + 1)?;
-        }
-        if matches!(self.byte(at)?, b'e' | b'E') {
-            let sign = matches!(self.byte(at + 1)?, b'+' | b'-');
-            at = self.digits(at + 1 + usize::from(sign))?;
-        }
-        Some(at)
-    }
-
-    /// Steps over one digit or more.
-    #[inline(always)]
-    fn digits(&self, start: usize) -> Option<usize> {
-        let mut at = start;
-        while let Some(word) = words::word(self.text, at) {
-            let ends = words::non_digits(word);
-            at += words::first(ends);
-            if ends != 0 {
-                return (at > start).then_some(at);
-            }
-        }
-        at += self.text.get(at..)?.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        (at > start).then_some(at)
     }
 }

@@ -208,6 +208,7 @@ proptest! {
                     let alone = alone.unwrap();
                     prop_assert_eq!(view.as_bytes(), alone.as_bytes());
                     prop_assert_eq!(view.members(), alone.view().members());
+                    prop_assert_eq!(view.top, alone.view().top);
                     prop_assert_eq!((view.id(), view.alerttype()), (alone.id(), alone.alerttype()));
                 }
                 Err(error) => prop_assert_eq!(Err(error), alone.map(drop)),
@@ -217,7 +218,7 @@ proptest! {
 
     #[test]
     fn what_is_read_the_quick_way_is_read_alike_the_plain_way(
-        text in whole_update_text(), space in "[ \n]{0,20}", at: proptest::sample::Index, other in "[\\]\\[{}\",:0-9a-z\\\\ \n\t.-]{0,2}"
+        text in whole_update_text(), space in "[ \n]{0,20}|[\n ][ \t\r\x1f]{0,2} {0,9}", at: proptest::sample::Index, other in "[\\]\\[{}\",:0-9a-z\\\\ \n\t.-]{0,2}"
     ) {
         let mut text = spaced(&text, &space);
         let alike = |text: &str| {

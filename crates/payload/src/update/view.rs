@@ -27,8 +27,19 @@ impl<'a> View<'a> {
     /// The value of a field of the update itself as JSON text; `None` if it is absent or `field` is a nested one.
     #[must_use]
     pub fn raw(self, field: Field) -> Option<&'a str> {
-        let position = usize::try_from(*self.top.0.get(field.index())?).ok()?;
-        self.members.get(position).map(|member| member.value(self.text))
+        self.members.get(self.place(field)?).map(|member| member.value(self.text))
+    }
+
+    /// The place of a field of the update itself among the members.
+    #[inline]
+    pub(crate) fn place(self, field: Field) -> Option<usize> {
+        let place = usize::try_from(*self.top.places.get(field.index())?).ok()?;
+        (place < self.members.len()).then_some(place)
+    }
+
+    /// Whether there is any member that the schema does not have.
+    pub(crate) const fn has_unknown(self) -> bool {
+        self.top.unknown
     }
 
     /// The characters of a field that holds a string; borrowed, unless it has escapes.
@@ -80,6 +91,10 @@ impl<'a> Iterator for Texts<'a> {
 
     fn next(&mut self) -> Option<Cow<'a, str>> {
         while !matches!(self.rest, "" | "]") {
+            if let Some((text, rest)) = self.rest.strip_prefix('"').and_then(plain_string) {
+                self.rest = rest.strip_prefix(',').unwrap_or(rest);
+                return Some(Cow::Borrowed(text));
+            }
             let (item, rest) = self.rest.split_at(item_length(self.rest.as_bytes()));
             self.rest = rest.strip_prefix(',').unwrap_or(rest);
             if let Some(text) = quoted(item) {
@@ -88,6 +103,12 @@ impl<'a> Iterator for Texts<'a> {
         }
         None
     }
+}
+
+/// The characters of a string without escapes whose first quote was taken, and what follows it.
+fn plain_string(text: &str) -> Option<(&str, &str)> {
+    let end = text.bytes().position(|byte| matches!(byte, b'"' | b'\\'))?;
+    Some((&text[..end], text[end..].strip_prefix('"')?))
 }
 
 /// How long the item is that a text begins with.

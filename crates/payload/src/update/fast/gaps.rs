@@ -1,6 +1,6 @@
 //! White space that is dropped while a text is read, and the text without it.
 
-use std::ops::Range;
+use crate::lookup::HEAD;
 
 /// How many bytes are copied at once: most runs between white space are not longer.
 const CHUNK: usize = 16;
@@ -15,10 +15,12 @@ pub(super) struct Gaps<'a> {
 }
 
 impl<'a> Gaps<'a> {
-    /// For the whole of `text`, which goes to `out`; that is longer than needed until the end, so that whole chunks can be copied.
+    /// For the whole of `text`, which goes to `out`; that is longer than needed, so that whole chunks can be copied.
     pub(super) fn of(text: &[u8], out: &'a mut Vec<u8>) -> Self {
-        out.clear();
-        out.resize(text.len() + CHUNK, 0);
+        // What an earlier reading has left need not go.
+        if out.len() < text.len() + CHUNK {
+            out.resize(text.len() + CHUNK, 0);
+        }
         Self { out, kept: 0, dropped: 0 }
     }
 
@@ -28,12 +30,35 @@ impl<'a> Gaps<'a> {
         at - self.dropped
     }
 
-    /// Drops `gap`, which lies behind all that were dropped before.
+    /// Drops what lies between `at` and `end`, behind all that was dropped before.
+    pub(super) fn drop(&mut self, text: &[u8], at: usize, end: usize) {
+        self.keep(text, at);
+        self.dropped += end - at;
+        self.kept = end;
+    }
+
+    /// The same if what is kept before it is short, and there is room; else does nothing.
     #[inline(always)]
-    pub(super) fn drop(&mut self, text: &[u8], gap: Range<usize>) {
-        self.keep(text, gap.start);
-        self.dropped += gap.len();
-        self.kept = gap.end;
+    pub(super) fn drop_short(&mut self, text: &[u8], at: usize, end: usize) -> bool {
+        let chunk = text.get(self.kept..).and_then(<[u8]>::first_chunk::<CHUNK>);
+        let room = self.out.get_mut(self.kept - self.dropped..).and_then(<[u8]>::first_chunk_mut::<CHUNK>);
+        let (Some(chunk), Some(room), true) = (chunk, room, at - self.kept <= CHUNK) else { return false };
+        *room = *chunk;
+        self.dropped += end - at;
+        self.kept = end;
+        true
+    }
+
+    /// Drops the byte at `end`, before which a name that begins at `at` with `head` is kept; if that is all that is, and there
+    /// is room.
+    #[inline(always)]
+    pub(super) fn drop_one(&mut self, at: usize, head: u128, end: usize) -> bool {
+        let room = self.out.get_mut(at - self.dropped..).and_then(<[u8]>::first_chunk_mut::<HEAD>);
+        let (Some(room), true) = (room, at == self.kept) else { return false };
+        *room = head.to_le_bytes();
+        self.dropped += 1;
+        self.kept = end + 1;
+        true
     }
 
     /// Keeps the rest; gives how long the text without white space is.
@@ -42,15 +67,9 @@ impl<'a> Gaps<'a> {
         text.len() - self.dropped
     }
 
-    /// Copies what is still to be copied before `end`, and, where there is room, some of what follows it.
-    #[inline(always)]
+    /// Copies what is still to be copied before `end`.
     fn keep(&mut self, text: &[u8], end: usize) {
         let (start, place) = (self.kept, self.kept - self.dropped);
-        let chunk = text.get(start..).and_then(|rest| rest.first_chunk::<CHUNK>());
-        let room = self.out.get_mut(place..).and_then(|rest| rest.first_chunk_mut::<CHUNK>());
-        match (chunk, room) {
-            (Some(chunk), Some(room)) if end - start <= CHUNK => *room = *chunk,
-            _ => self.out[place..place + end - start].copy_from_slice(&text[start..end]),
-        }
+        self.out[place..place + end - start].copy_from_slice(&text[start..end]);
     }
 }
