@@ -3,38 +3,18 @@
 //!
 //! An iteration takes 64 different events in turn: one body again and again would teach the branch predictor.
 
+#[path = "given/updates.rs"]
+mod given;
 #[path = "yardstick/event.rs"]
 mod yardstick;
 
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use payload::generate::Play;
-use payload::value::Json;
-use payload::{Event, Field, FieldNames, Reader, Rule, Update};
+use payload::{Event, Field, FieldNames, Reader, Update};
 use serde_json::Value;
 
-/// Updates as a platform would send them, `ipinfo` included.
-fn bodies() -> Vec<Vec<u8>> {
-    let events = Play::new(7, 30, 1_689_391_131);
-    let bodies: Vec<_> = events.map(|event| event.to_json()).take(64).collect();
-    assert_eq!(bodies.len(), 64);
-    bodies
-}
-
-fn value(body: &[u8]) -> Value {
-    serde_json::from_slice(body).unwrap_or_default()
-}
-
-/// The same members in another order, with white space between all tokens.
-fn in_another_way(body: &[u8]) -> Vec<u8> {
-    let value = value(body);
-    let mut members: Vec<_> = value.as_object().into_iter().flatten().collect();
-    // Any order that is not the page's.
-    members.sort_by_key(|(name, _)| name.bytes().rev().collect::<Vec<_>>());
-    let lines = members.iter().map(|(name, value)| format!("   {name:?}: {value:#}"));
-    format!("{{\n{}\n}}", lines.collect::<Vec<_>>().join(",\n")).into_bytes()
-}
+use given::{RENAMED, bodies, in_another_way, mapping};
 
 /// Does it for each body, in turn.
 fn each<T>(bodies: &[T], mut work: impl FnMut(&T)) {
@@ -125,24 +105,6 @@ fn writing(criterion: &mut Criterion) {
         });
     });
     group.finish();
-}
-
-/// The members that are sent under another name.
-const RENAMED: [(&str, &str); 7] = [
-    ("id", "event_id"),
-    ("severity", "level"),
-    ("summary", "message"),
-    ("start", "began"),
-    ("timestamp", "at"),
-    ("track_by", "keys"),
-    ("site", "place"),
-];
-
-fn mapping() -> FieldNames {
-    let mut rules: Vec<Rule> = RENAMED.iter().map(|(path, name)| Rule::rename(path, name)).collect();
-    rules.extend([Rule::rename("metrics.bits.avg", "mean"), Rule::omit("rules"), Rule::omit("tag")]);
-    rules.extend(Json::parse("\"fusion\"").map(|value| Rule::add("source", value)));
-    FieldNames::compile(&rules).unwrap_or_default()
 }
 
 /// The usual way: into a tree, move members, out again.

@@ -1,6 +1,9 @@
 //! Reading what stands in the form of an integration, and the credentials of a request, beside the usual ways in the same run: look at the ratios, which
 //! `cargo xtask bench` prints.
 
+#[path = "given/lists.rs"]
+mod given;
+
 use std::hint::black_box;
 
 use base64::Engine;
@@ -9,11 +12,9 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use delivery::target::headers::{HeaderList, PlainLines};
 use receiver::check::credentials::{Room, read};
 
-/// Eight lines as an integration has them.
-const LIST: &str = "X-Netography: Webhook, X-Api-Key: 4f1d2c7a9b8e, Accept: application/json, X-Tenant: example, \
-    If-Match: \"a, b\", X-Environment: production, X-Source: fusion/1.0 (ams), X-Request-Class: alert";
+use given::LIST;
 
-/// The same as they stand in a request.
+/// The list as it stands in a request.
 const HEAD: &str = "X-Netography: Webhook\r\nX-Api-Key: 4f1d2c7a9b8e\r\nAccept: application/json\r\nX-Tenant: example\r\n\
     If-Match: \"a, b\"\r\nX-Environment: production\r\nX-Source: fusion/1.0 (ams)\r\nX-Request-Class: alert\r\n\r\n";
 

@@ -1,5 +1,6 @@
 //! Runs the benches, and prints what they come to as one table: each row a ratio to a yardstick of the same run, and its goal.
 
+pub(crate) mod instructions;
 mod save;
 
 use std::path::PathBuf;

@@ -1,0 +1,98 @@
+//! A schedule under way: lanes that are all at work, in which one attempt after the other ends well and a new delivery comes
+//! for each. What the store would answer later is answered at once.
+
+use std::collections::VecDeque;
+use std::num::NonZeroUsize;
+use std::time::{Duration, SystemTime};
+
+use delivery::clock::Timestamp;
+use delivery::lane::{Arrived, Claimed, LaneSettings};
+use delivery::outcome::{Answer, Outcome};
+use delivery::retry::Die;
+use delivery::schedule::{Action, Schedule};
+use delivery::store::{DeliveryId, LaneId, LaneRecord, LaneState};
+
+/// Lanes, which share the backlog.
+const LANES: u64 = 20;
+
+/// Attempts under way at once over all lanes: what their settings allow.
+const ATTEMPTS: NonZeroUsize = NonZeroUsize::new(160).expect("160 is not 0");
+
+/// The length of a body.
+const BODY: u64 = 2000;
+
+/// The schedule, and what it started.
+pub(crate) struct Traffic {
+    schedule: Schedule,
+    under_way: VecDeque<(LaneId, DeliveryId)>,
+    claimed: Vec<Claimed>,
+    /// Deliveries claimed so far. A number is given once over all lanes.
+    last: u64,
+    now: Timestamp,
+    delivered: Outcome,
+}
+
+impl Traffic {
+    /// All lanes at work, with so many deliveries unsettled over all of them.
+    pub(crate) fn new(backlog: u64) -> Self {
+        let now = Timestamp::from_micros(1_700_000_000_000_000);
+        let mut schedule = Schedule::new(ATTEMPTS, u64::MAX);
+        for id in (1..=LANES).map(LaneId) {
+            let (name, state) = (id.to_string(), LaneState::default());
+            let record = LaneRecord { id, name, state, backlog: backlog / LANES, oldest: Some(now) };
+            schedule.set_lane(&record, LaneSettings::default(), now);
+        }
+        let delivered = Outcome::Answered(Answer { status: http::StatusCode::OK, retry_after: None });
+        let (under_way, claimed) = (VecDeque::new(), Vec::new());
+        let mut traffic = Self { schedule, under_way, claimed, last: 0, now, delivered };
+        traffic.go_on();
+        traffic
+    }
+
+    /// An attempt ends, its delivery is settled and another comes; then whatever may start does.
+    pub(crate) fn turn(&mut self) {
+        let Some((lane, delivery)) = self.under_way.pop_front() else { return };
+        self.now = self.now.after(Duration::from_micros(1));
+        let (wall, die) = (SystemTime::UNIX_EPOCH, Die::new(0.5));
+        self.schedule.finished(lane, delivery, &self.delivered, self.now, wall, die);
+        self.schedule.closed(lane, delivery, true, None);
+        let arrived = Arrived { added: 1, superseded: 0, claimed: &[], left: true };
+        self.schedule.arrived(lane, arrived, self.now);
+        self.go_on();
+    }
+
+    /// Steps until there is nothing to do but to wait.
+    fn go_on(&mut self) {
+        loop {
+            let (actions, mut asked) = (self.schedule.step(self.now), false);
+            for action in actions {
+                match action {
+                    Action::Start(lane, delivery) => self.under_way.push_back((lane, delivery)),
+                    Action::Claim(wanted) => {
+                        self.claim(wanted.lane, wanted.limit);
+                        asked = true;
+                    }
+                    Action::Settle(..) | Action::Sweep(..) | Action::Lend(..) | Action::Save(..) => {}
+                }
+            }
+            if !asked {
+                return;
+            }
+        }
+    }
+
+    /// The store gives all that is asked for, and has more.
+    fn claim(&mut self, lane: LaneId, limit: usize) {
+        let (last, accepted) = (self.last, self.now);
+        self.last += limit as u64;
+        let heads = (last + 1..=self.last).map(DeliveryId);
+        self.claimed.clear();
+        self.claimed.extend(heads.map(|id| Claimed { id, attempts: 0, accepted, bytes: BODY }));
+        self.schedule.took(lane, &self.claimed, Some(self.now), Some(self.now), 0);
+    }
+
+    /// How many attempts are under way.
+    pub(crate) fn under_way(&self) -> usize {
+        self.under_way.len()
+    }
+}
