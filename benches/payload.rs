@@ -1,7 +1,8 @@
 //! Reading, asking, renaming and writing an update, each beside the usual way with serde_json in the same run: look at the
 //! ratios, which `cargo xtask bench` prints.
 //!
-//! An iteration takes 64 different events in turn: one body again and again would teach the branch predictor.
+//! An iteration takes 64 different events in turn: one body again and again would teach the branch predictor. Only the page's
+//! sample is one.
 
 #[path = "given/updates.rs"]
 mod given;
@@ -11,10 +12,38 @@ mod yardstick;
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use payload::{Event, Field, FieldNames, Reader, Update};
+use payload::{Event, Field, FieldNames, Reader, Rule, Update};
 use serde_json::Value;
 
 use given::{RENAMED, bodies, in_another_way, mapping};
+
+/// The same updates, each with so many addresses that it has 5 KB.
+fn rich_bodies() -> Vec<Vec<u8>> {
+    let events: Vec<Event> = bodies().into_iter().filter_map(|body| Event::parse(body).ok()).collect();
+    let addresses: Vec<_> = events.iter().flat_map(|event| event.ipinfo.iter()).collect();
+    let grown = |(place, event): (usize, &Event)| {
+        let (mut event, mut body) = (event.clone(), event.to_json());
+        for &address in addresses.iter().cycle().skip(place) {
+            if body.len() >= 5_000 {
+                break;
+            }
+            event.ipinfo.push(address.clone());
+            body = event.to_json();
+        }
+        body
+    };
+    events.iter().enumerate().map(grown).collect()
+}
+
+/// What is read and written, and what the groups of it are called.
+fn kinds() -> [(&'static str, Vec<Vec<u8>>); 3] {
+    let sample = vec![payload::SAMPLE.as_bytes().to_vec()];
+    [("", bodies()), (" the page's sample", sample), (" a rich event of 5 KB", rich_bodies())]
+}
+
+fn value(body: &[u8]) -> Value {
+    serde_json::from_slice(body).unwrap_or_default()
+}
 
 /// Does it for each body, in turn.
 fn each<T>(bodies: &[T], mut work: impl FnMut(&T)) {
@@ -26,16 +55,16 @@ fn derived(body: &[u8]) -> Option<yardstick::Event> {
 }
 
 fn reading(criterion: &mut Criterion) {
-    let bodies = bodies();
-    let others: Vec<_> = bodies.iter().map(|body| in_another_way(body)).collect();
+    let others = bodies().iter().map(|body| in_another_way(body)).collect();
     let mut reader = Reader::new();
-    for (name, bodies) in [("reading", &bodies), ("reading in any order and white space", &others)] {
-        let mut group = criterion.benchmark_group(name);
+    for (what, bodies) in kinds().into_iter().chain([(" in any order and white space", others)]) {
+        assert!(bodies.iter().all(|body| derived(body).is_some()), "reading{what}");
+        let mut group = criterion.benchmark_group(format!("reading{what}"));
         group.bench_function("ours", |bencher| {
-            bencher.iter(|| each(bodies, |body| drop(black_box(reader.read(body)))));
+            bencher.iter(|| each(&bodies, |body| drop(black_box(reader.read(body)))));
         });
         group.bench_function("serde derive", |bencher| {
-            bencher.iter(|| each(bodies, |body| drop(black_box(derived(body)))));
+            bencher.iter(|| each(&bodies, |body| drop(black_box(derived(body)))));
         });
         group.finish();
     }
@@ -73,38 +102,53 @@ fn routing(criterion: &mut Criterion) {
 }
 
 fn writing(criterion: &mut Criterion) {
-    let bodies = bodies();
-    let read: Vec<Update> = bodies.iter().filter_map(|body| Update::parse(body.clone()).ok()).collect();
-    let typed: Vec<Event> = bodies.iter().filter_map(|body| Event::parse(body.clone()).ok()).collect();
-    let derived: Vec<_> = bodies.iter().filter_map(|body| derived(body)).collect();
-    let (standard, mut out) = (FieldNames::standard(), Vec::with_capacity(1 << 16));
-    let mut group = criterion.benchmark_group("writing");
-    group.bench_function("ours, as it was read", |bencher| {
-        bencher.iter(|| {
-            each(&read, |update| {
-                out.clear();
-                black_box(standard.write(update.view(), &mut out)).ok();
+    for (what, bodies) in kinds() {
+        let read: Vec<Update> = bodies.iter().filter_map(|body| Update::parse(body.clone()).ok()).collect();
+        let typed: Vec<Event> = bodies.iter().filter_map(|body| Event::parse(body.clone()).ok()).collect();
+        let derived: Vec<_> = bodies.iter().filter_map(|body| derived(body)).collect();
+        let mut out = Vec::with_capacity(1 << 16);
+        let mut group = criterion.benchmark_group(format!("writing{what}"));
+        let names = [("as it was read", FieldNames::standard()), ("names of equal length", names_as_long())];
+        for (name, names) in names {
+            group.bench_function(format!("ours, {name}"), |bencher| {
+                bencher.iter(|| {
+                    each(&read, |update| {
+                        out.clear();
+                        black_box(names.write(update.view(), &mut out)).ok();
+                    });
+                });
+            });
+        }
+        group.bench_function("ours, typed", |bencher| {
+            bencher.iter(|| {
+                each(&typed, |event| {
+                    out.clear();
+                    event.write_json(&mut out);
+                    black_box(&out);
+                });
             });
         });
-    });
-    group.bench_function("ours, typed", |bencher| {
-        bencher.iter(|| {
-            each(&typed, |event| {
-                out.clear();
-                event.write_json(&mut out);
-                black_box(&out);
+        group.bench_function("serde derive", |bencher| {
+            bencher.iter(|| {
+                each(&derived, |event| {
+                    out.clear();
+                    black_box(serde_json::to_writer(&mut out, event)).ok();
+                });
             });
         });
-    });
-    group.bench_function("serde derive", |bencher| {
-        bencher.iter(|| {
-            each(&derived, |event| {
-                out.clear();
-                black_box(serde_json::to_writer(&mut out, event)).ok();
-            });
-        });
-    });
-    group.finish();
+        group.finish();
+    }
+}
+
+/// A mapping that gives every field, wherever it stands, a name that is as long as its own.
+fn names_as_long() -> FieldNames {
+    let rule = |field: Field| {
+        let (name, last) = field.name().split_at(field.name().len() - 1);
+        Rule::rename(field.path(), &format!("{name}{}", last.to_uppercase()))
+    };
+    let names = FieldNames::compile(&Field::all().map(rule).collect::<Vec<_>>()).unwrap_or_default();
+    assert!(!names.is_standard());
+    names
 }
 
 /// The usual way: into a tree, move members, out again.

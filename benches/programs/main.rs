@@ -90,6 +90,9 @@ fn trials(words: &[&str]) -> Done {
     }
     match after("--to") {
         Some(folder) => figures.save(Path::new(folder)),
-        None => Ok(println!("{:#}", figures.json())),
+        None => {
+            println!("{:#}", figures.json());
+            Ok(())
+        }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -156,6 +156,9 @@ impl std::error::Error for Mistakes {}
 /// How many attempts an integration has under way at once unless it says otherwise.
 pub const DEFAULT_CONCURRENCY: usize = 8;
 
+/// The names of most integrations: as on the page. They are large, and the same for all.
+static STANDARD: LazyLock<Arc<FieldNames>> = LazyLock::new(|| Arc::new(FieldNames::standard()));
+
 impl Draft {
     /// The form with nothing but a URL.
     #[must_use]
@@ -197,7 +200,10 @@ impl Draft {
         {
             keep(&mut mistakes, "url", guard.judge(literal));
         }
-        let names = FieldNames::compile(&self.field_names);
+        let names = match self.field_names.as_slice() {
+            [] => Ok(Arc::clone(&STANDARD)),
+            rules => FieldNames::compile(rules).map(Arc::new),
+        };
         let names = names.map_err(|RuleErrors(errors)| {
             mistakes.extend(errors.into_iter().map(|error| Mistake::new("field_names", error)));
         });
@@ -210,12 +216,11 @@ impl Draft {
             [attempt_timeout, connect_timeout],
         );
         mistakes.extend(conflicts.into_iter().map(|error| Mistake::new(field_of(error), error)));
-        let (Some(address), Some(headers), Some(tls), Some(lane), Ok(names), true) =
+        let (Some(address), Some(headers), Some(tls), Some(lane), Ok(field_names), true) =
             (address, headers, tls, lane, names, mistakes.is_empty())
         else {
             return Err(Mistakes(mistakes));
         };
-        let field_names = Arc::new(names);
         let render = Arc::new(Names(Arc::clone(&field_names)));
         let parts = Parts {
             address,
