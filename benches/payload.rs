@@ -41,10 +41,6 @@ fn kinds() -> [(&'static str, Vec<Vec<u8>>); 3] {
     [("", bodies()), (" the page's sample", sample), (" a rich event of 5 KB", rich_bodies())]
 }
 
-fn value(body: &[u8]) -> Value {
-    serde_json::from_slice(body).unwrap_or_default()
-}
-
 /// Does it for each body, in turn.
 fn each<T>(bodies: &[T], mut work: impl FnMut(&T)) {
     bodies.iter().for_each(|body| work(black_box(body)));
