@@ -15,8 +15,8 @@ use delivery::store::{DeliveryId, LaneId, LaneRecord, LaneState};
 /// Lanes, which share the backlog.
 const LANES: u64 = 20;
 
-/// Attempts under way at once over all lanes: what their settings allow.
-const ATTEMPTS: NonZeroUsize = NonZeroUsize::new(160).expect("160 is not 0");
+/// Attempts under way at once over all lanes: twice what their settings allow, so that they never wait for one another.
+const ATTEMPTS: NonZeroUsize = NonZeroUsize::new(320).expect("320 is not 0");
 
 /// The length of a body.
 const BODY: u64 = 2000;
@@ -24,6 +24,7 @@ const BODY: u64 = 2000;
 /// The schedule, and what it started.
 pub(crate) struct Traffic {
     schedule: Schedule,
+    actions: Vec<Action>,
     under_way: VecDeque<(LaneId, DeliveryId)>,
     claimed: Vec<Claimed>,
     /// Deliveries claimed so far. A number is given once over all lanes.
@@ -43,8 +44,8 @@ impl Traffic {
             schedule.set_lane(&record, LaneSettings::default(), now);
         }
         let delivered = Outcome::Answered(Answer { status: http::StatusCode::OK, retry_after: None });
-        let (under_way, claimed) = (VecDeque::new(), Vec::new());
-        let mut traffic = Self { schedule, under_way, claimed, last: 0, now, delivered };
+        let (actions, under_way, claimed) = (Vec::new(), VecDeque::new(), Vec::new());
+        let mut traffic = Self { schedule, actions, under_way, claimed, last: 0, now, delivered };
         traffic.go_on();
         traffic
     }
@@ -63,22 +64,21 @@ impl Traffic {
 
     /// Steps until there is nothing to do but to wait.
     fn go_on(&mut self) {
-        loop {
-            let (actions, mut asked) = (self.schedule.step(self.now), false);
-            for action in actions {
+        let (mut actions, mut again) = (std::mem::take(&mut self.actions), true);
+        while std::mem::take(&mut again) {
+            self.schedule.step_into(self.now, &mut actions);
+            for action in actions.drain(..) {
                 match action {
                     Action::Start(lane, delivery) => self.under_way.push_back((lane, delivery)),
                     Action::Claim(wanted) => {
                         self.claim(wanted.lane, wanted.limit);
-                        asked = true;
+                        again = true;
                     }
                     Action::Settle(..) | Action::Sweep(..) | Action::Lend(..) | Action::Save(..) => {}
                 }
             }
-            if !asked {
-                return;
-            }
         }
+        self.actions = actions;
     }
 
     /// The store gives all that is asked for, and has more.

@@ -224,6 +224,13 @@ impl Schedule {
 
     /// What is to be done now.
     pub fn step(&mut self, now: Timestamp) -> Vec<Action> {
+        let mut actions = Vec::new();
+        self.step_into(now, &mut actions);
+        actions
+    }
+
+    /// The same, behind what is in `actions` already: one buffer does for all steps.
+    pub fn step_into(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
         while let Some(&(at, id)) = self.timers.first() {
             if at > now {
                 break;
@@ -234,13 +241,11 @@ impl Schedule {
             }
             self.touch(id);
         }
-        let mut actions = Vec::new();
         // A lane that could not start because of the global limit keeps its turn for the next step.
         while self.in_flight < self.limit.attempts && self.bytes_in_flight < self.limit.bytes {
             let Some(id) = self.turns.pop_front() else { break };
-            self.turn(id, now, &mut actions);
+            self.turn(id, now, actions);
         }
-        actions
     }
 
     /// One lane's turn: it may start one attempt, and then queues up again.

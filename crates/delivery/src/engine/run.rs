@@ -38,6 +38,8 @@ pub(super) struct Loop<X: Transport, O> {
     dice: Rng,
     pub(super) observer: O,
     pub(super) schedule: Schedule,
+    /// What the last step asked for; empty between two.
+    actions: Vec<Action>,
     desk: Desk,
     pub(super) targets: HashMap<LaneId, Arc<X::Target>>,
     pub(super) opening: Vec<Opening<X::Target>>,
@@ -69,6 +71,7 @@ impl<X: Transport, O: Observer> Loop<X, O> {
             dice: Rng::with_seed(seed),
             observer,
             schedule: Schedule::new(limits.in_flight, limits.bytes),
+            actions: Vec::new(),
             desk,
             targets: HashMap::new(),
             opening: Vec::new(),
@@ -125,8 +128,10 @@ impl<X: Transport, O: Observer> Loop<X, O> {
     }
 
     fn step(&mut self) {
-        let actions = self.schedule.step(self.clock.now());
-        self.act(actions);
+        let mut actions = std::mem::take(&mut self.actions);
+        self.schedule.step_into(self.clock.now(), &mut actions);
+        self.act(&mut actions);
+        self.actions = actions;
         if self.schedule.is_empty() && self.removing.is_empty() {
             for waiting in self.waiting.drain(..) {
                 let _ = waiting.send(());
@@ -169,8 +174,8 @@ impl<X: Transport, O: Observer> Loop<X, O> {
         lanes
     }
 
-    fn act(&mut self, actions: Vec<Action>) {
-        for action in actions {
+    fn act(&mut self, actions: &mut Vec<Action>) {
+        for action in actions.drain(..) {
             match action {
                 Action::Start(lane, delivery) => self.start(lane, delivery),
                 Action::Settle(lane, delivery, settled) => self.settle(lane, delivery, settled),
