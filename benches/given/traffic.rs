@@ -18,6 +18,9 @@ const LANES: u64 = 20;
 /// Attempts under way at once over all lanes: twice what their settings allow, so that they never wait for one another.
 const ATTEMPTS: NonZeroUsize = NonZeroUsize::new(320).expect("320 is not 0");
 
+/// What a lane holds of its backlog: twice what it may have under way.
+const HELD: u64 = 16;
+
 /// The length of a body.
 const BODY: u64 = 2000;
 
@@ -34,13 +37,14 @@ pub(crate) struct Traffic {
 }
 
 impl Traffic {
-    /// All lanes at work, with so many deliveries unsettled over all of them.
-    pub(crate) fn new(backlog: u64) -> Self {
+    /// All lanes at work, with so many deliveries in the store behind what they hold.
+    pub(crate) fn new(waiting: u64) -> Self {
+        let backlog = waiting / LANES + HELD;
         let now = Timestamp::from_micros(1_700_000_000_000_000);
         let mut schedule = Schedule::new(ATTEMPTS, u64::MAX);
         for id in (1..=LANES).map(LaneId) {
             let (name, state) = (id.to_string(), LaneState::default());
-            let record = LaneRecord { id, name, state, backlog: backlog / LANES, oldest: Some(now) };
+            let record = LaneRecord { id, name, state, backlog, oldest: Some(now) };
             schedule.set_lane(&record, LaneSettings::default(), now);
         }
         let delivered = Outcome::Answered(Answer { status: http::StatusCode::OK, retry_after: None });
