@@ -59,15 +59,15 @@ const CRITERION: &[(&str, &[Row])] = &[
 /// The most that waits in a store, where a look shall be quick.
 const QUICK_BACKLOG: &str = "10000";
 
-/// What measures whole programs, and gives its rows itself.
-const PROGRAMS: &str = "programs";
+/// What is not measured by Criterion, since ours and the yardstick must take turns, and gives its rows itself.
+const IN_TURN: [&str; 2] = ["store", "programs"];
 
 /// How soon the portal answers over a long history; it prints its own table.
 const PORTAL: &str = "portal";
 
 /// Arguments after `bench`: the name of one bench, `--quick`, `--save`, in any order.
 pub(crate) fn bench(words: &[&str]) -> Result<(), String> {
-    let known = || CRITERION.iter().map(|(name, _)| *name).chain([PROGRAMS, PORTAL]);
+    let known = || CRITERION.iter().map(|(name, _)| *name).chain(IN_TURN).chain([PORTAL]);
     let (flags, names): (Vec<&str>, Vec<&str>) = words.iter().partition(|word| word.starts_with("--"));
     if let Some(odd) = flags.iter().find(|flag| !["--quick", "--save"].contains(flag)) {
         return Err(format!("{odd} is no flag of bench: there are --quick and --save"));
@@ -91,8 +91,8 @@ pub(crate) fn bench(words: &[&str]) -> Result<(), String> {
         succeed(&mut command)?;
         rows.extend(of.iter().map(measured).collect::<Result<Vec<_>, _>>()?);
     }
-    if wanted(PROGRAMS) {
-        rows.extend(programs(quick)?);
+    for name in IN_TURN.iter().filter(|name| wanted(name)) {
+        rows.extend(in_turn(name, quick)?);
     }
     print(&rows);
     if wanted(PORTAL) {
@@ -118,14 +118,14 @@ fn folder() -> Result<PathBuf, String> {
     folder.canonicalize().map_err(|error| format!("{}: {error}", folder.display()))
 }
 
-/// The rows that the whole programs come to.
-fn programs(quick: bool) -> Result<Vec<Value>, String> {
+/// The rows that such a bench gives.
+fn in_turn(name: &str, quick: bool) -> Result<Vec<Value>, String> {
     let folder = folder()?;
     let to = folder.display().to_string();
     let mut arguments = vec!["--to", &to];
     arguments.extend(quick.then_some("--quick"));
-    run(PROGRAMS, &arguments)?;
-    let file = folder.join("programs.json");
+    run(name, &arguments)?;
+    let file = folder.join(format!("{name}.json"));
     let read = read(&file)?;
     read["rows"].as_array().cloned().ok_or_else(|| format!("{}: no rows", file.display()))
 }

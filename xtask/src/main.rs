@@ -36,7 +36,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   mutants [PART]   changes the code in small ways that tests must notice: payload, headers, scheduler, or all; takes hours
   coverage         which lines the tests run, as a table and as pages in target/coverage
   bench [NAME] [--quick] [--save]  benches as ratios to yardsticks of the same run, with their goals: payload, target,
-                   scheduler, programs, portal, or all; plots go to target/bench, and with --save all goes to docs/ too
+                   scheduler, store, programs, portal, or all; plots go to target/bench, and with --save all goes to docs/ too
   bench instructions [--write]     instructions that the pure parts take, against the committed figures, or as new figures";
 
 fn main() -> ExitCode {
