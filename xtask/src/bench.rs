@@ -85,20 +85,25 @@ pub(crate) fn bench(words: &[&str]) -> Result<(), String> {
     let wanted = |name: &str| names.is_empty() || names.contains(&name);
     let mut rows = Vec::new();
     for (name, of) in CRITERION.iter().filter(|(name, _)| wanted(name)) {
-        let few = ["--warm-up-time", "0.2", "--measurement-time", "0.5", "--sample-size", "10"];
-        let mut command = command(name, if quick { &few } else { &[] });
+        let times = if quick { ["0.2", "0.5", "10"] } else { ["1", "3", "100"] };
+        let [warm_up, measured, samples] = times;
+        let lengths = ["--warm-up-time", warm_up, "--measurement-time", measured, "--sample-size", samples];
+        let mut command = command(name, &lengths);
         command.envs(quick.then_some(("BENCH_BACKLOG", QUICK_BACKLOG)));
         succeed(&mut command)?;
-        rows.extend(of.iter().map(measured).collect::<Result<Vec<_>, _>>()?);
+        rows.extend(of.iter().map(row_of).collect::<Result<Vec<_>, _>>()?);
     }
     for name in IN_TURN.iter().filter(|name| wanted(name)) {
         rows.extend(in_turn(name, quick)?);
     }
     print(&rows);
+    if save {
+        save::save(&rows)?;
+    }
     if wanted(PORTAL) {
         run(PORTAL, if quick { &["--quick"] } else { &[] })?;
     }
-    if save { save::save(&rows) } else { Ok(()) }
+    Ok(())
 }
 
 fn run(bench: &str, arguments: &[&str]) -> Result<(), String> {
@@ -136,7 +141,7 @@ fn read(file: &std::path::Path) -> Result<Value, String> {
 }
 
 /// A row of Criterion's: how many times as fast as the yardstick, from medians; its spread from the edges of their confidence.
-fn measured(Row { group, ours, yardstick, goal }: &Row) -> Result<Value, String> {
+fn row_of(Row { group, ours, yardstick, goal }: &Row) -> Result<Value, String> {
     let [ours_low, ours_middle, ours_high] = nanoseconds(group, ours)?;
     let [low, middle, high] = nanoseconds(group, yardstick)?;
     let ratio = middle / ours_middle;
