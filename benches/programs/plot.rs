@@ -45,9 +45,14 @@ impl Plot {
         let points = || self.lines.iter().flat_map(|(_, points)| points.iter().copied());
         let ((left, right), (_, top)) = (edges(points().map(|(x, _)| x)), edges(points().map(|(_, y)| y)));
         let mut chart = ChartBuilder::on(&area);
-        chart.caption(self.title, ("sans-serif", 20)).margin(12).x_label_area_size(40).y_label_area_size(72);
-        // From 0 on, so that what is flat looks flat.
-        let up = 0.0..top * 1.1;
+        chart
+            .caption(self.title, ("sans-serif", 20))
+            .margin(12)
+            .margin_right(32)
+            .x_label_area_size(40)
+            .y_label_area_size(72);
+        // From 0 on, so that what is flat looks flat; above there is room for the names of the lines.
+        let up = 0.0..top * 1.3;
         if self.in_powers {
             self.lines_on(chart.build_cartesian_2d((left..right).log_scale(), up)?)?;
         } else {
@@ -81,7 +86,7 @@ impl Plot {
         }
         chart
             .configure_series_labels()
-            .position(SeriesLabelPosition::LowerRight)
+            .position(SeriesLabelPosition::UpperRight)
             .background_style(WHITE)
             .border_style(BLACK.mix(0.3))
             .label_font(("sans-serif", 13))
