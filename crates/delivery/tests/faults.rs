@@ -42,6 +42,8 @@ enum Kind {
     /// After it was done: what a failed sync looks like.
     Ambiguous,
     Full,
+    /// After it was done: what a checkpoint looks like that finds no room.
+    FullAfter,
 }
 
 struct Failing {
@@ -64,6 +66,7 @@ impl Failing {
             Some(Kind::Io) => Err(Fault::Io("injected".to_owned())),
             Some(Kind::Full) => Err(Fault::Full("injected".to_owned())),
             Some(Kind::Ambiguous) => work(&mut self.inner).and(Err(Fault::Io("injected".to_owned()))),
+            Some(Kind::FullAfter) => work(&mut self.inner).and(Err(Fault::Full("injected".to_owned()))),
         }
     }
 }
@@ -116,6 +119,7 @@ impl Store for Failing {
             Some(Kind::Io) => Err(Fault::Io("injected".to_owned())),
             Some(Kind::Full) => Err(Fault::Full("injected".to_owned())),
             Some(Kind::Ambiguous) => self.inner.commit_unheard().and(Err(Fault::Io("injected".to_owned()))),
+            Some(Kind::FullAfter) => self.inner.commit_unheard().and(Err(Fault::Full("injected".to_owned()))),
         }
     }
     fn abort(&mut self) -> Result<(), Fault> {
@@ -266,6 +270,7 @@ async fn any_call_may_fail_after_it_was_done() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_disk_may_be_full_at_any_call() {
     until_untouched(1, Kind::Full).await;
+    until_untouched(1, Kind::FullAfter).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -177,8 +177,8 @@ impl Desk {
         self.hand_in(Class::Deliver, call, tell);
     }
 
-    /// Calls `hook` each time when the store was opened again after a fault: what was asked before may have been done once
-    /// unheard, and then again.
+    /// Calls `hook` each time when the store goes on after a fault: what was asked before may have been done once unheard, and
+    /// then again.
     pub fn on_recovery(&self, hook: impl Fn() + Send + 'static) {
         lock(&self.shared).hooks.push(Box::new(hook));
     }
@@ -301,6 +301,8 @@ impl Clerk {
         if full && self.store.abort().is_ok() {
             self.set_health(Health::Full(fault.why()));
             self.store.relieve();
+            // Where the commit itself was durable, and what came after it found no room, more is there than was told.
+            self.tell_of_doubt();
             // The reserve was used up too: all that is left is to wait for room.
             return if was_full { self.wait(IDLE, group) } else { Ok(()) };
         }
@@ -314,8 +316,12 @@ impl Clerk {
             }
         }
         self.set_health(Health::Well);
-        lock(&self.shared).hooks.iter().for_each(|hook| hook());
+        self.tell_of_doubt();
         Ok(())
+    }
+
+    fn tell_of_doubt(&self) {
+        lock(&self.shared).hooks.iter().for_each(|hook| hook());
     }
 
     /// Lets a pause pass, in which accepts are refused and the engine's requests are gathered.

@@ -89,6 +89,8 @@ pub struct SqliteStore {
     remembered: HashSet<LaneId>,
     /// Whether anything was written since the last commit.
     dirty: bool,
+    /// Whether what [`Undo`] would take back is on disk: the commit worked, and what came after it failed.
+    unheard: bool,
     /// How many pages the log had after the last commit, as SQLite told.
     logged: Arc<AtomicI32>,
     next_message: i64,
@@ -110,7 +112,7 @@ impl SqliteStore {
     pub fn commit_unheard(&mut self) -> Result<(), Fault> {
         let undo = std::mem::take(&mut self.undo);
         self.commit()?;
-        self.undo = undo;
+        (self.undo, self.unheard) = (undo, true);
         Ok(())
     }
 
@@ -129,6 +131,7 @@ impl SqliteStore {
             undo: Vec::new(),
             remembered: HashSet::new(),
             dirty: false,
+            unheard: false,
             logged: Arc::default(),
             next_message: 1,
             recent: Recent::default(),
@@ -294,12 +297,14 @@ impl Store for SqliteStore {
         if wrote {
             self.commits = commits;
             self.folder.set_mark(Mark { generation: self.generation, commits });
+            self.unheard = true;
             if self.logged.load(Ordering::Relaxed) >= CHECKPOINT_EVERY {
                 open::checkpoint(self.connection()?, "PASSIVE").map_err(|error| self.fault(&error))?;
             }
         }
         // Not before the last call that can fail: a group that is done again must find the claims as it found them first,
         // or a claim in it takes what a later park in it has released.
+        self.unheard = false;
         self.forget_undo();
         Ok(wrote)
     }
@@ -307,6 +312,9 @@ impl Store for SqliteStore {
     fn abort(&mut self) -> Result<(), Fault> {
         self.dirty = false;
         self.take_back();
+        if std::mem::take(&mut self.unheard) {
+            return self.look_again();
+        }
         let connection = self.connection()?;
         if connection.is_autocommit() {
             return Ok(());

@@ -127,6 +127,17 @@ impl SqliteStore {
         (self.generation != [0; 16]).then_some(Mark { generation: self.generation, commits: self.commits })
     }
 
+    /// Takes what is held in memory from the file, but for claims.
+    pub(super) fn look_again(&mut self) -> Result<(), Fault> {
+        let Some(connection) = self.connection.take() else { return Ok(()) };
+        let loaded = self.load(&connection);
+        self.connection = Some(connection);
+        loaded.map_err(|error| match error {
+            OpenError::Fault(fault) => fault,
+            other => Fault::Damaged(other.to_string()),
+        })
+    }
+
     fn load(&mut self, connection: &Connection) -> Result<(), OpenError> {
         let failed = |error: &rusqlite::Error| OpenError::Fault(self.fault(error));
         let mut select =

@@ -372,3 +372,38 @@ fn a_commit_that_was_durable_and_failed_leaves_the_claims_as_they_were_before_it
     store.commit().unwrap();
     assert_eq!(claim(&mut store, lane, 9).offers.len(), 1);
 }
+
+#[test]
+fn a_commit_that_was_durable_and_is_taken_back_without_a_reopening_is_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path());
+    let lane = fill(&mut store, &["x"]);
+    let id = claim(&mut store, lane, 9).offers[0].id;
+    let disposal = Disposal::Settle(Settled::Delivered);
+    let finish = Finish { lane, id, attempts: 1, disposal, attempt: None, now: NOW };
+    assert!(store.finish(&finish).unwrap().settled);
+    fill_unheard(&mut store, "y");
+    // As on a full disk, where the checkpoint after the commit fails.
+    store.abort().unwrap();
+    assert!(store.finish(&finish).unwrap().settled, "done again");
+    store.commit().unwrap();
+    fill(&mut store, &["x", "y"]);
+    let numbers: Vec<_> = claim(&mut store, lane, 9).offers.iter().map(|offer| offer.id.0).collect();
+    assert_eq!(
+        numbers,
+        [2, 3],
+        "the other key's that was not heard of, and the next of the first; the third is behind"
+    );
+    assert_eq!(store.lane("a").unwrap().backlog, 3);
+    assert_eq!(scrub::scrub(folder.path()).unwrap().findings, Vec::<String>::new());
+}
+
+/// Appends one whose commit is durable and then fails.
+fn fill_unheard(store: &mut SqliteStore, body: &str) {
+    let lane = store.lane("a").unwrap().id;
+    let (id, key, body) = (MessageId::new(), OrderKey::from(body), Bytes::copy_from_slice(body.as_bytes()));
+    let message = Message { id, key, supersedable: false, body };
+    let entry = Entry { message, lanes: vec![(lane, Coalesce::Nothing)], once: None, route: Route::Lanes };
+    store.append(&[entry], NOW).unwrap();
+    store.commit_unheard().unwrap();
+}
