@@ -40,15 +40,16 @@ impl SqliteStore {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(&path, flags)
             .map_err(|error| OpenError::Fault(self.fault(&error)))?;
+        plan_once(&connection).map_err(|error| OpenError::Fault(self.fault(&error)))?;
+        connection.set_prepared_statement_cache_capacity(64);
+        let format = self.prepare(&connection).map_err(|error| OpenError::Fault(self.fault(&error)))?;
+        // Not before: the pragma that has SQLite write no log into the file by itself takes the hook's place.
         let pages = Arc::clone(&self.logged);
         let hook = move |_: &mut Wal, logged: i32| {
             pages.store(logged, Ordering::Relaxed);
             Ok(())
         };
         connection.wal_hook(Some(hook)).map_err(|error| OpenError::Fault(self.fault(&error)))?;
-        plan_once(&connection).map_err(|error| OpenError::Fault(self.fault(&error)))?;
-        connection.set_prepared_statement_cache_capacity(64);
-        let format = self.prepare(&connection).map_err(|error| OpenError::Fault(self.fault(&error)))?;
         let known = int(MIGRATIONS.len() as u64);
         if format > known {
             return Err(OpenError::Newer { path, found: format, known });

@@ -407,3 +407,18 @@ fn fill_unheard(store: &mut SqliteStore, body: &str) {
     store.append(&[entry], NOW).unwrap();
     store.commit_unheard().unwrap();
 }
+
+#[test]
+fn the_log_is_written_into_the_file_when_it_is_long() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path());
+    let longest = u64::try_from(CHECKPOINT_EVERY).unwrap() * 4096;
+    let body = "x".repeat(100_000);
+    // Three times what the log may hold, a hundredth of it a commit.
+    for number in 0..3 * longest / 100_000 {
+        fill(&mut store, &[&format!("{number} {body}")]);
+    }
+    let size = |name: &str| std::fs::metadata(folder.path().join(name)).unwrap().len();
+    assert!(size("store.sqlite-wal") < longest * 5 / 4, "{}", size("store.sqlite-wal"));
+    assert!(size("store.sqlite") > longest, "{}", size("store.sqlite"));
+}
