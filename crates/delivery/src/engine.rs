@@ -260,14 +260,14 @@ impl<T: Send + Sync + 'static> Engine<T> {
         let appended = self.desk.accept(
             move |store| {
                 let batch = store.append(&entries, clock.now())?;
-                let fresh = rooms.claim(store, &batch)?;
-                Ok((batch, fresh))
+                let arrived = rooms.claim(store, &batch)?;
+                Ok((batch, arrived))
             },
-            move |(batch, fresh)| {
+            move |(batch, arrived)| {
                 let added: u64 = batch.added.iter().map(|(_, count)| count).sum();
                 backlog.fetch_add(added, Ordering::Relaxed);
                 // The loop is gone only after a shutdown; what was accepted is in the store.
-                let _ = events.send(Event::Appended(batch.clone(), std::mem::take(fresh)));
+                let _ = events.send(Event::Appended(std::mem::take(arrived), batch.superseded.clone()));
             },
         );
         Ok(appended.await?.0)

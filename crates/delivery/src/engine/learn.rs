@@ -6,14 +6,14 @@ use crate::clock::Timestamp;
 use crate::lane::{Arrived, Claimed, Lane};
 use crate::retry::Reason;
 use crate::store::{
-    AppendedBatch, Claim, Disposal, Finish, Finished, Fresh, LaneId, LaneRecord, Offer, Settled, Swept,
+    Claim, DeliveryId, Disposal, Finish, Finished, Fresh, LaneId, LaneRecord, Offer, Settled, Swept,
 };
 
 /// What the store did.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// Also what was claimed of it in the same commit.
-    Appended(AppendedBatch, Vec<(LaneId, Fresh)>),
+    /// How many deliveries each lane got, and what of them was claimed in the same commit; and those that were superseded.
+    Appended(Vec<(LaneId, u64, Fresh)>, Vec<(LaneId, DeliveryId)>),
     Claimed(LaneId, Claim),
     Closed(Finish, Finished),
     Swept(LaneId, Reason, Swept),
@@ -29,7 +29,7 @@ impl<X: Transport, O: Observer> Loop<X, O> {
     pub(super) fn learn(&mut self, event: Event) {
         let now = self.clock.now();
         match event {
-            Event::Appended(batch, fresh) => self.appended(batch, fresh, now),
+            Event::Appended(arrived, superseded) => self.appended(arrived, &superseded, now),
             Event::Claimed(lane, claim) => {
                 let claimed = self.hold(lane, claim.offers);
                 self.backlog.gone(lane, self.is_open(lane), claim.damaged.len() as u64);
@@ -65,17 +65,21 @@ impl<X: Transport, O: Observer> Loop<X, O> {
         }
     }
 
-    fn appended(&mut self, batch: AppendedBatch, fresh: Vec<(LaneId, Fresh)>, now: Timestamp) {
-        // Both are by lane, in the same order.
-        for ((lane, added), (_, fresh)) in batch.added.into_iter().zip(fresh) {
-            let superseded = batch.superseded.iter().filter(|(other, _)| *other == lane).count() as u64;
+    fn appended(
+        &mut self,
+        arrived: Vec<(LaneId, u64, Fresh)>,
+        gone: &[(LaneId, DeliveryId)],
+        now: Timestamp,
+    ) {
+        for (lane, added, fresh) in arrived {
+            let superseded = gone.iter().filter(|(other, _)| *other == lane).count() as u64;
             self.backlog.heard(lane, self.is_open(lane), added, superseded);
             let claimed = self.hold(lane, fresh.offers);
             let arrived = Arrived { added, superseded, claimed: &claimed, left: fresh.left };
             self.schedule.arrived(lane, arrived, now);
         }
-        for (lane, _) in batch.superseded {
-            self.ended_in_store(lane, &Settled::Superseded);
+        for (lane, _) in gone {
+            self.ended_in_store(*lane, &Settled::Superseded);
         }
     }
 

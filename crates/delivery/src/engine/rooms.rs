@@ -34,16 +34,16 @@ impl Rooms {
         }
     }
 
-    /// Claims of a batch that was appended just now what there is room for.
+    /// Claims of a batch that was appended just now what there is room for; gives by lane how many came, and what of them.
     pub(super) fn claim(
         &self,
         store: &mut dyn Store,
         batch: &AppendedBatch,
-    ) -> Result<Vec<(LaneId, Fresh)>, Fault> {
-        let claim = |&(lane, _): &(LaneId, u64)| {
+    ) -> Result<Vec<(LaneId, u64, Fresh)>, Fault> {
+        let claim = |&(lane, added): &(LaneId, u64)| {
             let fresh = store.claim_appended(lane, self.of(lane))?;
             self.use_up(lane, &fresh);
-            Ok((lane, fresh))
+            Ok((lane, added, fresh))
         };
         batch.added.iter().map(claim).collect()
     }

@@ -150,3 +150,27 @@ async fn the_queue_is_bounded_and_takes_all_or_nothing() {
     engine.shut_down(Duration::ZERO).await;
     assert_eq!(engine.accept(many(1)).await, Err(AcceptError::ShutDown));
 }
+
+#[tokio::test]
+async fn what_is_claimed_while_its_lane_is_removed_is_dead_too() {
+    let desk = Desk::threaded(MemoryStore::default(), Clock::start()).unwrap();
+    let script = Scripted(Mutex::default());
+    let engine = Engine::start(script, Clock::start(), 1, Limits::default(), desk, Seen::default());
+    let lane = engine.set_lane("a", Arc::new(200), LaneSettings::default()).await.unwrap();
+    engine.pause(lane).await;
+    engine.accept(vec![entry("a", "a1")]).await.unwrap();
+    // The store is busy while the lane asks it for more and is removed.
+    let (go_on, wait) = std::sync::mpsc::channel::<()>();
+    let busy = move |_: &mut dyn crate::store::Store| {
+        let _ = wait.recv();
+        Ok(())
+    };
+    engine.desk.ask(busy, |_| {});
+    engine.resume(lane).await;
+    engine.remove_lane(lane).await;
+    drop(go_on);
+    engine.drained().await;
+    engine.shut_down(Duration::from_secs(60)).await;
+    let lanes = engine.desk.accept(|store| store.lanes(), |_| {}).await.unwrap();
+    assert_eq!(lanes[0].backlog, 0, "it is neither swept nor delivered, but it is settled");
+}

@@ -75,6 +75,16 @@ pub enum OpenError {
     Fault(#[from] Fault),
 }
 
+impl OpenError {
+    /// What it is for a store that was open.
+    fn into_fault(self) -> Fault {
+        match self {
+            Self::Fault(fault) => fault,
+            other => Fault::Damaged(other.to_string()),
+        }
+    }
+}
+
 /// An open store.
 #[derive(Debug)]
 pub struct SqliteStore {
@@ -327,10 +337,7 @@ impl Store for SqliteStore {
         // What the group claimed or released is undone with it.
         let _ = self.abort();
         self.connection = None;
-        self.connect().map_err(|error| match error {
-            OpenError::Fault(fault) => fault,
-            other => Fault::Damaged(other.to_string()),
-        })?;
+        self.connect().map_err(OpenError::into_fault)?;
         self.folder.fill_reserve();
         Ok(())
     }

@@ -352,7 +352,7 @@ fn at_once(store: &mut impl Store, lane: LaneId, count: usize, bytes: u64) -> (V
 fn what_is_appended_is_claimed_at_once_as_far_as_there_is_room(mut store: impl Subject) {
     let (lane, other) = (store.lane("a").unwrap().id, store.lane("b").unwrap().id);
     append(&mut store, &[entry("before", "ten bytes!", &plain(lane))], at(0));
-    let batch = ["x", "x", "y", "z", "before"].map(|key| entry(key, "ten bytes!", &plain(lane)));
+    let batch = |lane| ["x", "x", "y", "z", "before"].map(|key| entry(key, "ten bytes!", &plain(lane)));
     for (count, bytes, ids, left) in [
         (0, 100, vec![], true),
         (2, 100, vec![2, 4], true),
@@ -360,14 +360,12 @@ fn what_is_appended_is_claimed_at_once_as_far_as_there_is_room(mut store: impl S
         (9, 0, vec![2], true),
         (3, 100, vec![2, 4, 5], false),
     ] {
-        let mut store = OnDisk::new();
-        let lanes = (store.lane("a").unwrap().id, store.lane("b").unwrap().id);
-        assert_eq!(lanes, (lane, other));
+        let lane = store.lane(&format!("{count} of {bytes} bytes")).unwrap().id;
         append(&mut store, &[entry("before", "ten bytes!", &plain(lane))], at(0));
-        store.append(&batch, at(1)).unwrap();
+        store.append(&batch(lane), at(1)).unwrap();
         assert_eq!(at_once(&mut store, lane, count, bytes), (ids, left), "{count} of {bytes} bytes");
     }
-    store.append(&batch, at(1)).unwrap();
+    store.append(&batch(lane), at(1)).unwrap();
     assert_eq!(at_once(&mut store, lane, 2, 100), (vec![2, 4], true));
     assert_eq!(at_once(&mut store, other, 2, 100), (vec![], false));
     store.commit().unwrap();

@@ -48,8 +48,6 @@ pub enum Trust {
 pub struct Tls {
     config: Arc<ClientConfig>,
     unverified: bool,
-    /// Kept so that the next target of these settings finds it.
-    _shared: Arc<ClientConfig>,
 }
 
 /// Why TLS cannot be set up.
@@ -102,11 +100,8 @@ static SYSTEM_ROOTS: LazyLock<Result<Arc<RootCertStore>, String>> = LazyLock::ne
     Ok(Arc::new(roots))
 });
 
-/// What was set up and is in use, by whom it trusts and whether HTTP/2 is offered.
-type Known = HashMap<(Trust, bool), Weak<ClientConfig>>;
-
-/// What targets with the same settings share, which is large: whom they trust. Client certificates are shared with nobody.
-static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
+/// Who judges certificates, by whom is trusted: one for all targets, as each holds the names of some hundred roots.
+static JUDGES: LazyLock<Mutex<HashMap<Trust, Weak<dyn ServerCertVerifier>>>> = LazyLock::new(Mutex::default);
 
 /// How many TLS sessions a target remembers to be resumed: as many as the library keeps of one server.
 const MAX_SESSIONS: usize = 8;
@@ -117,11 +112,29 @@ impl Tls {
     /// # Errors
     /// If there are no roots, or a certificate or key cannot be used.
     pub fn new(settings: &TlsSettings) -> Result<Self, TlsError> {
-        let shared = shared(settings)?;
-        let mut own = ClientConfig::clone(&shared);
-        own.resumption = Resumption::in_memory_sessions(MAX_SESSIONS);
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&PROVIDER))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| TlsError::Setup(error.to_string()))?
+            .dangerous()
+            .with_custom_certificate_verifier(judge(&settings.trust)?);
+        let mut config = match &settings.client {
+            None => builder.with_no_client_auth(),
+            Some((chain, key)) => {
+                let key = secrecy::ExposeSecret::expose_secret(key).as_bytes();
+                let key = PrivateKeyDer::from_pem_slice(key)
+                    .map_err(|error| TlsError::Pem { what: "client key", reason: error.to_string() })?;
+                builder
+                    .with_client_auth_cert(certificates(chain, "client certificate")?, key)
+                    .map_err(TlsError::Client)?
+            }
+        };
+        config.alpn_protocols = match settings.http2 {
+            true => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+            false => vec![b"http/1.1".to_vec()],
+        };
+        config.resumption = Resumption::in_memory_sessions(MAX_SESSIONS);
         let unverified = matches!(settings.trust, Trust::DangerSkipVerification);
-        Ok(Self { config: Arc::new(own), unverified, _shared: shared })
+        Ok(Self { config: Arc::new(config), unverified })
     }
 
     /// The configuration of the TLS library, for whoever writes requests by hand.
@@ -143,50 +156,21 @@ impl fmt::Debug for Tls {
     }
 }
 
-fn shared(settings: &TlsSettings) -> Result<Arc<ClientConfig>, TlsError> {
-    if settings.client.is_some() {
-        return Ok(Arc::new(config(settings)?));
+fn judge(trust: &Trust) -> Result<Arc<dyn ServerCertVerifier>, TlsError> {
+    let mut judges = JUDGES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(judge) = judges.get(trust).and_then(Weak::upgrade) {
+        return Ok(judge);
     }
-    let key = (settings.trust.clone(), settings.http2);
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(config) = known.get(&key).and_then(Weak::upgrade) {
-        return Ok(config);
-    }
-    let config = Arc::new(config(settings)?);
-    known.retain(|_, config| config.strong_count() > 0);
-    known.insert(key, Arc::downgrade(&config));
-    Ok(config)
-}
-
-fn config(settings: &TlsSettings) -> Result<ClientConfig, TlsError> {
-    let verifier: Arc<dyn ServerCertVerifier> = match &settings.trust {
+    let judge: Arc<dyn ServerCertVerifier> = match trust {
         Trust::System => verifying(SYSTEM_ROOTS.clone().map_err(TlsError::NoSystemRoots)?)?,
         Trust::Roots(pem) => verifying(Arc::new(roots(pem)?))?,
         Trust::DangerSkipVerification => {
             Arc::new(DangerAcceptAny { algorithms: PROVIDER.signature_verification_algorithms })
         }
     };
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&PROVIDER))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| TlsError::Setup(error.to_string()))?
-        .dangerous()
-        .with_custom_certificate_verifier(verifier);
-    let mut config = match &settings.client {
-        None => builder.with_no_client_auth(),
-        Some((chain, key)) => {
-            let key = secrecy::ExposeSecret::expose_secret(key).as_bytes();
-            let key = PrivateKeyDer::from_pem_slice(key)
-                .map_err(|error| TlsError::Pem { what: "client key", reason: error.to_string() })?;
-            builder
-                .with_client_auth_cert(certificates(chain, "client certificate")?, key)
-                .map_err(TlsError::Client)?
-        }
-    };
-    config.alpn_protocols = match settings.http2 {
-        true => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
-        false => vec![b"http/1.1".to_vec()],
-    };
-    Ok(config)
+    judges.retain(|_, judge| judge.strong_count() > 0);
+    judges.insert(trust.clone(), Arc::downgrade(&judge));
+    Ok(judge)
 }
 
 fn roots(pem: &[u8]) -> Result<RootCertStore, TlsError> {
@@ -338,14 +322,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn targets_share_whom_they_trust_and_no_session() {
-        let tls = |trust, http2| Tls::new(&TlsSettings { trust, client: None, http2 }).unwrap();
-        let first = tls(Trust::DangerSkipVerification, false);
-        let alike = tls(Trust::DangerSkipVerification, false);
-        assert!(Arc::ptr_eq(&first._shared, &alike._shared));
-        assert!(!Arc::ptr_eq(&first.config, &alike.config));
-        let others = [tls(Trust::DangerSkipVerification, true), tls(Trust::System, false)];
-        assert!(others.iter().all(|other| !Arc::ptr_eq(&first._shared, &other._shared)));
-        assert_eq!(others.map(|other| other.is_unverified()), [true, false]);
+    fn targets_share_who_judges_for_them_while_there_are_any() {
+        let (anybody, system) = (Trust::DangerSkipVerification, Trust::System);
+        let first = judge(&anybody).unwrap();
+        assert!(Arc::ptr_eq(&first, &judge(&anybody).unwrap()));
+        assert!(!Arc::ptr_eq(&first, &judge(&system).unwrap()));
+        let tls = |trust| Tls::new(&TlsSettings { trust, client: None, http2: false }).unwrap();
+        assert_eq!([tls(anybody), tls(system)].map(|tls| tls.is_unverified()), [true, false]);
+        assert!(judge(&Trust::Roots(b"no roots".to_vec())).is_err());
     }
 }

@@ -133,10 +133,7 @@ impl SqliteStore {
         let Some(connection) = self.connection.take() else { return Ok(()) };
         let loaded = self.load(&connection);
         self.connection = Some(connection);
-        loaded.map_err(|error| match error {
-            OpenError::Fault(fault) => fault,
-            other => Fault::Damaged(other.to_string()),
-        })
+        loaded.map_err(OpenError::into_fault)
     }
 
     fn load(&mut self, connection: &Connection) -> Result<(), OpenError> {
@@ -196,7 +193,7 @@ pub(super) fn write_meta(
 
 /// Without this, SQLite looks at the values of parameters when it plans a statement that may use a partial index, and so
 /// compiles it anew for each value.
-pub(super) fn plan_once(connection: &Connection) -> rusqlite::Result<()> {
+fn plan_once(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
