@@ -8,7 +8,7 @@ use std::fmt;
 use crate::field_names::FieldNames;
 use crate::json;
 use crate::schema::{Field, Form, Kind, Node};
-use crate::update::{Update, What, quoted};
+use crate::update::{Update, What};
 use crate::value::{AlertType, Severity};
 
 /// The most findings that are listed; a hostile body could hold a million.
@@ -76,19 +76,19 @@ fn types(update: &Update, findings: &mut Vec<Finding>) {
         if errors.len() >= MAX_FINDINGS {
             break;
         }
-        let value = member.value(text);
+        let value = member.bytes(text);
         match member.what {
             What::Item => {
                 item += 1;
-                if !value.starts_with('{') {
+                if !value.starts_with(b"{") {
                     let path = format!("ipinfo[{}]", item - 1);
-                    errors.push(Finding::error(path, "an object", excerpt(value)));
+                    errors.push(Finding::error(path, "an object", excerpt(member.value(text))));
                 }
             }
             What::Field(field) => {
                 if !allowed(field.kind(), value) {
                     let path = with_item(field.path(), item);
-                    errors.push(Finding::error(path, expectation(field.kind()), excerpt(value)));
+                    errors.push(Finding::error(path, expectation(field.kind()), excerpt(member.value(text))));
                 }
             }
             What::Unknown if warnings.len() >= MAX_FINDINGS => {}
@@ -119,7 +119,8 @@ fn with_item(path: &str, items: usize) -> String {
 }
 
 fn missing(update: &Update, names: &FieldNames, findings: &mut Vec<Finding>) {
-    let mut present = vec![false; Field::all().len()];
+    // A field's place is one byte.
+    let mut present = [false; 1 << u8::BITS];
     for member in update.view().members() {
         if let What::Field(field) = member.what {
             present[field.index()] = true;
@@ -127,10 +128,10 @@ fn missing(update: &Update, names: &FieldNames, findings: &mut Vec<Finding>) {
     }
     for field in Field::all().filter(|field| !present[field.index()]) {
         // Inside `ipinfo` nothing is promised; inside an object that is missing itself, one finding is enough.
-        let around = parent(field.node());
-        let promised =
-            !field.path().starts_with("ipinfo.") && around.is_none_or(|around| present[around.index()]);
-        if !promised || names.name(field).is_none() {
+        if field.path().starts_with("ipinfo.")
+            || parent(field.node()).is_some_and(|around| !present[around.index()])
+            || names.name(field).is_none()
+        {
             continue;
         }
         let expectation = expectation(field.kind());
@@ -147,8 +148,9 @@ fn values(update: &Update, findings: &mut Vec<Finding>) {
     }
     known(update, Field::ALERTTYPE, AlertType::KNOWN, findings);
     known(update, Field::SEVERITY, Severity::KNOWN, findings);
-    counted(update, Field::IPINFOCOUNT, Field::IPINFO, findings);
-    counted(update, Field::RULECOUNT, Field::RULES, findings);
+    // The items of `ipinfo` were found when the update was read.
+    counted(update, Field::IPINFOCOUNT, Field::IPINFO, |_| update.view().items(Field::IPINFO), findings);
+    counted(update, Field::RULECOUNT, Field::RULES, |raw| json::items(raw.as_bytes()).count(), findings);
     if let Some(count) = update.integer(Field::UPDATECOUNT).filter(|&count| count < 1) {
         findings.push(Finding::warning("updatecount", "1 or more", count.to_string()));
     }
@@ -184,42 +186,45 @@ fn known(update: &Update, field: Field, known: &[&str], findings: &mut Vec<Findi
     }
 }
 
-fn counted(update: &Update, count: Field, list: Field, findings: &mut Vec<Finding>) {
+fn counted(
+    update: &Update,
+    count: Field,
+    list: Field,
+    items: impl FnOnce(&str) -> usize,
+    findings: &mut Vec<Finding>,
+) {
     let (Some(counted), Some(raw)) = (update.integer(count), update.raw(list)) else { return };
-    let items = json::items(raw.as_bytes()).len();
+    let items = items(raw);
     if i64::try_from(items) != Ok(counted) {
         let expected = format!("{items}, as many as {list} has");
         findings.push(Finding::warning(count.path(), expected, counted.to_string()));
     }
 }
 
-fn allowed(kind: Kind, value: &str) -> bool {
+fn allowed(kind: Kind, value: &[u8]) -> bool {
     match kind {
-        Kind::Object(_) => value.starts_with('{'),
-        Kind::Items(_) => value.starts_with('['),
+        Kind::Object(_) => value.starts_with(b"{"),
+        Kind::Items(_) => value.starts_with(b"["),
         Kind::Leaf(forms) => forms.iter().any(|form| form.allows(value)),
     }
 }
 
 impl Form {
     /// Whether `value`, a compact JSON value, has this form.
-    fn allows(self, value: &str) -> bool {
-        let first = value.as_bytes().first().copied().unwrap_or_default();
+    fn allows(self, value: &[u8]) -> bool {
+        let first = value.first().copied().unwrap_or_default();
         match self {
             Form::Text => first == b'"',
             Form::Flag => first == b't' || first == b'f',
             Form::Null => first == b'n',
             Form::Decimal => first == b'-' || first.is_ascii_digit(),
             Form::Integer => {
-                Form::Decimal.allows(value) && value.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit())
+                Form::Decimal.allows(value) && value.iter().all(|byte| *byte == b'-' || byte.is_ascii_digit())
             }
             Form::List => first == b'[',
-            Form::Texts => {
-                first == b'['
-                    && json::items(value.as_bytes()).into_iter().all(|item| quoted(&value[item]).is_some())
-            }
+            Form::Texts => first == b'[' && json::items(value).all(|item| value[item].starts_with(b"\"")),
             Form::Counts => {
-                serde_json::from_str::<std::collections::BTreeMap<String, serde_json::Number>>(value)
+                serde_json::from_slice::<std::collections::BTreeMap<String, serde_json::Number>>(value)
                     .is_ok_and(|counts| counts.values().all(|count| !count.is_f64()))
             }
         }

@@ -264,20 +264,19 @@ pub(crate) fn compact_text(text: &str) -> Result<String, ParseError> {
 }
 
 /// Where the items of a compact array are; `array` is known to be one.
-pub(crate) fn items(array: &[u8]) -> Vec<Range<usize>> {
-    let mut items = Vec::new();
-    let Ok(mut cursor) = Cursor::new(array) else { return items };
-    let Ok(mut more) = cursor.open(b'[', b']', "an array") else { return items };
-    while more {
+pub(crate) fn items(array: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    let mut cursor = Cursor::new(array).ok();
+    let opened = cursor.as_mut().and_then(|cursor| cursor.open(b'[', b']', "an array").ok());
+    let mut more = opened.unwrap_or(false);
+    std::iter::from_fn(move || {
+        let cursor = cursor.as_mut().filter(|_| more)?;
         cursor.peek();
         let start = cursor.at;
-        if cursor.skip(1).is_err() {
-            break;
-        }
-        items.push(start..cursor.at);
+        cursor.skip(1).ok()?;
+        let end = cursor.at;
         more = cursor.more(b']').unwrap_or(false);
-    }
-    items
+        Some(start..end)
+    })
 }
 
 /// The characters that the text between a string's quotes stands for. Half a surrogate pair, which the grammar allows

@@ -194,7 +194,12 @@ impl Member {
 
     /// Its value as JSON text.
     pub(crate) fn value<'t>(&self, text: &'t [u8]) -> &'t str {
-        std::str::from_utf8(&text[self.value_range()]).unwrap_or_default()
+        std::str::from_utf8(self.bytes(text)).unwrap_or_default()
+    }
+
+    /// The same, not looked at.
+    pub(crate) fn bytes<'t>(&self, text: &'t [u8]) -> &'t [u8] {
+        &text[self.value_range()]
     }
 }
 

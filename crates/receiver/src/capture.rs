@@ -194,8 +194,11 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Log {
-    kept: VecDeque<Arc<Capture>>,
+    /// Each with its weight.
+    kept: VecDeque<(Arc<Capture>, usize)>,
     bytes: usize,
+    /// How many threads wait on the condition: telling it is a call of the system, whether somebody listens or not.
+    blocked: usize,
     counts: Counts,
     /// The number of the latest capture.
     latest: u64,
@@ -269,7 +272,9 @@ impl Captures {
         self.log().latest + 1
     }
 
-    pub(crate) fn record(&self, capture: Arc<Capture>) {
+    /// Gives back what had to go, so that it is dropped by whom nobody waits for.
+    pub(crate) fn record(&self, capture: Arc<Capture>) -> Vec<Arc<Capture>> {
+        let (weight, mut dropped) = (capture.weight(), Vec::new());
         let mut log = self.log();
         log.latest = capture.number;
         match (capture.is_request(), capture.verdict.passed()) {
@@ -278,43 +283,48 @@ impl Captures {
             (true, false) => log.counts.failed += 1,
         }
         log.counts.received = log.counts.passed + log.counts.failed;
-        log.bytes += capture.weight();
-        log.kept.push_back(capture);
+        log.bytes += weight;
+        log.kept.push_back((capture, weight));
         while log.kept.len() > self.shared.limit || (log.bytes > MAX_CAPTURED_BYTES && log.kept.len() > 1) {
-            if let Some(oldest) = log.kept.pop_front() {
-                log.bytes -= oldest.weight();
+            if let Some((oldest, weight)) = log.kept.pop_front() {
+                log.bytes -= weight;
                 log.counts.dropped += 1;
+                dropped.push(oldest);
             }
         }
-        drop(log);
-        self.tell();
+        self.tell(log);
+        dropped
     }
 
-    fn tell(&self) {
+    fn tell(&self, log: MutexGuard<'_, Log>) {
+        let blocked = log.blocked > 0;
+        drop(log);
         self.shared.arrived.notify_waiters();
-        self.shared.arrived_blocking.notify_all();
+        if blocked {
+            self.shared.arrived_blocking.notify_all();
+        }
     }
 
     /// Those that are kept, oldest first.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Capture>> {
-        self.log().kept.iter().cloned().collect()
+        self.log().kept.iter().map(|(capture, _)| Arc::clone(capture)).collect()
     }
 
     /// At most `limit` of those with a number above `number`, oldest first.
     #[must_use]
     pub fn after(&self, number: u64, limit: usize) -> Vec<Arc<Capture>> {
         let log = self.log();
-        let first = log.kept.partition_point(|capture| capture.number <= number);
-        log.kept.range(first..).take(limit).cloned().collect()
+        let first = log.kept.partition_point(|(capture, _)| capture.number <= number);
+        log.kept.range(first..).take(limit).map(|(capture, _)| Arc::clone(capture)).collect()
     }
 
     /// One by its number, if it is kept.
     #[must_use]
     pub fn get(&self, number: u64) -> Option<Arc<Capture>> {
         let log = self.log();
-        let at = log.kept.binary_search_by_key(&number, |capture| capture.number).ok()?;
-        log.kept.get(at).cloned()
+        let at = log.kept.binary_search_by_key(&number, |(capture, _)| capture.number).ok()?;
+        log.kept.get(at).map(|(capture, _)| Arc::clone(capture))
     }
 
     /// How many there were.
@@ -326,9 +336,8 @@ impl Captures {
     /// Forgets all of them, and what was counted; numbers go on.
     pub fn clear(&self) {
         let mut log = self.log();
-        *log = Log { latest: log.latest, epoch: log.epoch + 1, ..Log::default() };
-        drop(log);
-        self.tell();
+        *log = Log { latest: log.latest, epoch: log.epoch + 1, blocked: log.blocked, ..Log::default() };
+        self.tell(log);
     }
 
     /// How often all of them were forgotten.
@@ -362,10 +371,11 @@ impl Captures {
                 return Some(found);
             }
             let left = limit.checked_sub(watch.elapsed()).filter(|left| !left.is_zero())?;
-            let log = self.log();
+            let mut log = self.log();
             if log.latest == latest {
+                log.blocked += 1;
                 let waited = self.shared.arrived_blocking.wait_timeout(log, left);
-                drop(waited.unwrap_or_else(PoisonError::into_inner));
+                waited.unwrap_or_else(PoisonError::into_inner).0.blocked -= 1;
             }
         }
     }

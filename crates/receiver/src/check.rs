@@ -21,7 +21,7 @@ use crate::verdict::{Check, Finding, Problem, Subject, Verdict};
 
 use credentials::Expected;
 use headers::Required;
-use sequence::{Arrival, Sequences, Taken};
+use sequence::{Arrival, Marks, Sequences, Taken};
 use signature::{DEFAULT_TOLERANCE, Signing};
 
 /// What the `webhook-id` of a test delivery begins with: it is no part of an event's life.
@@ -122,8 +122,10 @@ impl Default for Checks {
 /// What the checks found in a request, and the update that they read in it.
 pub(crate) struct Checked {
     pub(crate) verdict: Verdict,
-    /// Under the standard names.
-    pub(crate) update: Option<Update>,
+    /// Under the standard names, and what it is known again by.
+    pub(crate) update: Option<(Update, Marks)>,
+    /// Whether it is a test delivery.
+    is_test: bool,
 }
 
 /// Holds a request against what it should be: all of it but the order, which needs to know what is answered.
@@ -150,14 +152,22 @@ pub(crate) fn check(request: &Request, checks: &Checks) -> Checked {
         Some(Check { subject, finding })
     };
     let checks = findings.into_iter().filter_map(asked_for).collect();
-    Checked { verdict: Verdict { checks }, update: shape.update }
+    let delivery = request.webhook_id();
+    let marked = |update: Update| {
+        let marks = Marks::of(&update, delivery.as_deref());
+        (update, marks)
+    };
+    Checked {
+        verdict: Verdict { checks },
+        update: shape.update.map(marked),
+        is_test: delivery.as_deref().is_some_and(|id| id.starts_with(TEST_PREFIX)),
+    }
 }
 
 /// Judges where a request stands among its event's updates, and adds that to its verdict. `taken` says whether the sender
 /// will hold it to have arrived: what was not taken does not advance its event, and may come again.
 pub(crate) fn follow(
     checked: &mut Checked,
-    request: &Request,
     checks: &Checks,
     sequences: &mut Sequences,
     (number, status, taken): (u64, Option<StatusCode>, Taken),
@@ -165,16 +175,13 @@ pub(crate) fn follow(
     if checks.without.contains(&Subject::Sequence) {
         return;
     }
-    let delivery = request.webhook_id();
     let refused = !checked.verdict.passed();
     let finding = match &checked.update {
         None if refused => Finding::Skipped("the request is refused".into()),
         None => Finding::Skipped("there is no update".into()),
-        Some(_) if delivery.as_deref().is_some_and(|id| id.starts_with(TEST_PREFIX)) => {
-            Finding::Skipped("it is a test delivery".into())
-        }
-        Some(update) => {
-            let arrival = Arrival { update, delivery: delivery.as_deref(), number, status, taken };
+        Some(_) if checked.is_test => Finding::Skipped("it is a test delivery".into()),
+        Some((update, marks)) => {
+            let arrival = Arrival { update, marks: *marks, number, status, taken };
             let finding = sequences.judge(&arrival);
             if refused { Finding::Skipped("the request is refused".into()) } else { finding }
         }

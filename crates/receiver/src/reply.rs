@@ -8,6 +8,7 @@ use http::header::{ALLOW, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE}
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::json;
 
+use crate::capture::Capture;
 use crate::check::Checks;
 use crate::fault::Fault;
 use crate::request::Body;
@@ -45,20 +46,16 @@ pub fn status(verdict: &Verdict, body: &Body) -> StatusCode {
 }
 
 /// The whole answer: the right one, or that of a fault.
-pub(crate) fn reply(
-    verdict: &Verdict,
-    checks: &Checks,
-    request_body: &Body,
-    fault: Option<&Fault>,
-) -> Response<Bytes> {
-    match fault {
+pub(crate) fn reply(capture: &Capture, checks: &Checks) -> Response<Bytes> {
+    let verdict = &capture.verdict;
+    match capture.fault.as_ref().map(|struck| &struck.fault) {
         Some(Fault::Status { status, retry_after }) => {
             return answered(*status, (RETRY_AFTER, retry_after.as_ref()));
         }
         Some(Fault::Redirect { status, location }) => return answered(*status, (LOCATION, Some(location))),
         _ => {}
     }
-    let status = status(verdict, request_body);
+    let status = capture.request().map_or(StatusCode::OK, |request| status(verdict, &request.body));
     let mut response = Response::new(body(verdict));
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -91,7 +88,17 @@ fn answered(status: StatusCode, (name, value): (HeaderName, Option<&HeaderValue>
     response
 }
 
+/// The body of most answers.
+const ALL_WELL: &str = "{\"failed\":[],\"noted\":[],\"passed\":true}\n";
+
 fn body(verdict: &Verdict) -> Bytes {
+    if verdict.checks.iter().all(|check| check.finding.problems().is_empty() && !check.finding.is_failure()) {
+        return Bytes::from_static(ALL_WELL.as_bytes());
+    }
+    told(verdict)
+}
+
+fn told(verdict: &Verdict) -> Bytes {
     let problem = |check: &Check| -> Vec<_> {
         let problems = check.finding.problems().iter();
         let entry = |problem: &crate::verdict::Problem| json!({ "check": check.subject.as_str(), "what": problem.what, "expected": problem.expected, "got": problem.got });
@@ -114,6 +121,14 @@ mod tests {
     fn status_of(failed: &[Subject], body: &Body) -> StatusCode {
         let check = |&subject| Check { subject, finding: Finding::failed("a", "b", "c") };
         status(&Verdict { checks: failed.iter().map(check).collect() }, body)
+    }
+
+    #[test]
+    fn what_is_answered_when_all_is_well_is_what_would_be_written() {
+        let check = Check { subject: Subject::Json, finding: Finding::Passed };
+        let verdict = Verdict { checks: vec![check] };
+        assert_eq!(body(&verdict), told(&verdict));
+        assert_eq!(body(&verdict), ALL_WELL);
     }
 
     #[test]

@@ -198,6 +198,13 @@ fn what_most_senders_write_is_read_the_quick_way() {
 
 proptest! {
     #[test]
+    fn items_are_those_that_a_walk_over_the_list_finds(text in update_text()) {
+        let update = Update::parse(text).unwrap();
+        let walked = update.raw(Field::IPINFO).map_or(0, |raw| json::items(raw.as_bytes()).count());
+        prop_assert_eq!(update.view().items(Field::IPINFO), walked);
+    }
+
+    #[test]
     fn a_reader_gives_what_a_reading_alone_gives(texts in proptest::collection::vec(update_text(), 1..5), broken: bool) {
         let mut reader = Reader::new();
         for text in texts {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Member, Top, quoted};
+use super::{Member, Top, What, quoted};
 use crate::schema::Field;
 
 /// An update that was read, borrowed from an [`Update`](super::Update) or a [`Reader`](super::Reader).
@@ -35,6 +35,14 @@ impl<'a> View<'a> {
     pub(crate) fn place(self, field: Field) -> Option<usize> {
         let place = usize::try_from(*self.top.places.get(field.index())?).ok()?;
         (place < self.members.len()).then_some(place)
+    }
+
+    /// How many items a field of the update itself has that holds items of the schema.
+    pub(crate) fn items(self, field: Field) -> usize {
+        let Some(place) = self.place(field) else { return 0 };
+        let end = self.members[place].value_range().end;
+        let inside = self.members[place + 1..].iter().take_while(|member| member.value_range().end <= end);
+        inside.filter(|member| member.what == What::Item).count()
     }
 
     /// Whether there is any member that the schema does not have.

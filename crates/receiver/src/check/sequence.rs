@@ -7,6 +7,7 @@
 //! are forgotten. From then on an event that seems to lack its start is not accused of it, and neither is one whose start
 //! may have met a fault before it was read.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -68,7 +69,8 @@ struct Life {
     spoilt: bool,
     count: Option<i64>,
     timestamp: Option<i64>,
-    deliveries: VecDeque<Delivery>,
+    /// Oldest first; most events have few.
+    deliveries: Vec<Delivery>,
 }
 
 /// An earlier delivery, by hashes of its id and its body.
@@ -94,11 +96,29 @@ pub(crate) enum Taken {
     Unsure,
 }
 
+/// What an update is known again by. Made before anything is locked: a body may be long.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Marks {
+    event: Option<Key>,
+    /// Of its `webhook-id`.
+    delivery: Option<u64>,
+    body: u64,
+}
+
+impl Marks {
+    pub(crate) fn of(update: &Update, delivery: Option<&str>) -> Self {
+        Self {
+            event: update.id().map(|id| hash(id.as_bytes())),
+            delivery: delivery.map(|id| hash(id.as_bytes())),
+            body: hash(update.as_bytes()),
+        }
+    }
+}
+
 /// An update as it came in.
 pub(crate) struct Arrival<'a> {
     pub(crate) update: &'a Update,
-    /// Its `webhook-id`.
-    pub(crate) delivery: Option<&'a str>,
+    pub(crate) marks: Marks,
     /// The number of its capture.
     pub(crate) number: u64,
     /// What it is answered, if anything.
@@ -146,8 +166,7 @@ impl Sequences {
 
     /// Judges the next update, and remembers it.
     pub(crate) fn judge(&mut self, arrival: &Arrival<'_>) -> Finding {
-        let Some(id) = arrival.update.id() else { return Finding::Skipped("the update has no id".into()) };
-        let key = hash(id.as_bytes());
+        let Some(key) = arrival.marks.event else { return Finding::Skipped("the update has no id".into()) };
         self.step += 1;
         let excuse = if self.before.contains(&key) { Excuse::Forgotten } else { self.excuse };
         let life = self.events.entry(key).or_default();
@@ -160,7 +179,7 @@ impl Sequences {
 
     /// Whether its `webhook-id` was that of another event before.
     fn owned(&mut self, arrival: &Arrival<'_>, key: Key) -> Option<Finding> {
-        let id = hash(arrival.delivery?.as_bytes());
+        let id = arrival.marks.delivery?;
         if let Some((owner, number)) = self.owners.get(&id) {
             let got = format!("that of #{number}, which is of another event");
             return (*owner != key)
@@ -204,8 +223,8 @@ impl Sequences {
 impl Life {
     fn judge(&mut self, arrival: &Arrival<'_>, excuse: Excuse) -> Finding {
         let delivery = Delivery {
-            id: arrival.delivery.map(|id| hash(id.as_bytes())),
-            body: hash(arrival.update.as_bytes()),
+            id: arrival.marks.delivery,
+            body: arrival.marks.body,
             number: arrival.number,
             status: arrival.status,
             taken: arrival.taken,
@@ -262,7 +281,7 @@ impl Life {
     fn place(&self, update: &Update, excuse: Excuse) -> Finding {
         let kind = kind(update);
         if !self.begun {
-            let missing = || Problem::new("missing start", "start as the event's first update", &kind);
+            let missing = || Problem::new("missing start", "start as the event's first update", &*kind);
             return match () {
                 () if kind == "start" || excuse == Excuse::Forgotten => Finding::Passed,
                 // Its start met a fault, or may have met one: that is not the sender's doing.
@@ -277,7 +296,7 @@ impl Life {
             let expected = "the start before the event's other updates";
             problems.push(Problem::new("late update", expected, "it after them"));
         } else if self.ended {
-            problems.push(Problem::new("update after the end", "nothing after the end", &kind));
+            problems.push(Problem::new("update after the end", "nothing after the end", &*kind));
         }
         for (field, before) in [(Field::UPDATECOUNT, self.count), (Field::TIMESTAMP, self.timestamp)] {
             let (Some(before), Some(now)) = (before, update.integer(field)) else { continue };
@@ -308,14 +327,18 @@ impl Life {
 
     fn remember_delivery(&mut self, delivery: Delivery) {
         if self.deliveries.len() == MAX_REMEMBERED {
-            self.deliveries.pop_front();
+            self.deliveries.remove(0);
         }
-        self.deliveries.push_back(delivery);
+        // Room for one more and not for four: there are as many of these as there are events.
+        if self.deliveries.len() == self.deliveries.capacity() {
+            self.deliveries.reserve_exact(self.deliveries.len().max(1));
+        }
+        self.deliveries.push(delivery);
     }
 }
 
-fn kind(update: &Update) -> String {
-    update.alerttype().map_or_else(|| "nothing".to_owned(), std::borrow::Cow::into_owned)
+fn kind(update: &Update) -> Cow<'_, str> {
+    update.alerttype().unwrap_or(Cow::Borrowed("nothing"))
 }
 
 fn hash(bytes: &[u8]) -> u64 {
@@ -339,7 +362,7 @@ mod tests {
             Taken::Refused => Some(StatusCode::UNAUTHORIZED),
             Taken::Spoilt => Some(StatusCode::SERVICE_UNAVAILABLE),
         };
-        Arrival { update, delivery, number, status, taken }
+        Arrival { update, marks: Marks::of(update, delivery), number, status, taken }
     }
 
     fn told(finding: &Finding) -> String {

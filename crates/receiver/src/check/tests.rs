@@ -33,7 +33,7 @@ const JSON: (&str, &str) = ("content-type", "application/json; charset=utf-8");
 fn judge(request: &Request, checks: &Checks, sequences: &mut Sequences) -> Verdict {
     let mut checked = check(request, checks);
     let taken = if checked.verdict.passed() { Taken::Yes } else { Taken::Refused };
-    follow(&mut checked, request, checks, sequences, (1, None, taken));
+    follow(&mut checked, checks, sequences, (1, None, taken));
     checked.verdict
 }
 

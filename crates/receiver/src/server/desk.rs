@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -30,6 +30,8 @@ pub(crate) struct Desk {
     captures: Captures,
     on_capture: Option<OnCapture>,
     state: Mutex<State>,
+    /// Whether there are rules: while there are none, nobody need ask under the lock what goes wrong.
+    has_rules: AtomicBool,
     faults_changed: Notify,
     /// The clock that rules go by.
     running: Stopwatch,
@@ -71,6 +73,7 @@ impl Desk {
         on_capture: Option<OnCapture>,
         (rules, seed): (Vec<Rule>, u64),
     ) -> Self {
+        let has_rules = AtomicBool::new(!rules.is_empty());
         let faults = Faults::new(rules, seed, Duration::ZERO);
         Self {
             checks,
@@ -78,6 +81,7 @@ impl Desk {
             captures,
             on_capture,
             state: Mutex::new(State { sequences: Sequences::default(), faults }),
+            has_rules,
             faults_changed: Notify::new(),
             running: Stopwatch::start(),
             connections: AtomicU64::new(0),
@@ -138,6 +142,7 @@ impl Desk {
     pub(crate) fn set_faults(&self, rules: Vec<Rule>, seed: Option<u64>) {
         let mut state = self.state();
         let seed = seed.unwrap_or(state.faults.seed());
+        self.has_rules.store(!rules.is_empty(), Ordering::SeqCst);
         state.faults = Faults::new(rules, seed, self.running.elapsed());
         drop(state);
         self.faults_changed.notify_one();
@@ -162,6 +167,9 @@ impl Desk {
 
     /// What goes wrong before a request is whole.
     pub(super) fn plan(&self, stage: Stage, path: &str) -> Option<Struck> {
+        if !self.has_rules.load(Ordering::SeqCst) {
+            return None;
+        }
         let facts = Facts { path, ..Facts::default() };
         let mut state = self.state();
         let struck = state.faults.plan(stage, &facts, self.running.elapsed());
@@ -175,11 +183,13 @@ impl Desk {
     /// Judges a request, decides what to answer, and records both. `early` is a fault that struck within it.
     pub(crate) fn take(&self, request: Request, early: Option<Struck>) -> (Response<Bytes>, Option<Struck>) {
         let mut checked = check::check(&request, &self.checks);
+        let event = event(&checked);
         let mut state = self.state();
         let number = self.captures.next_number();
         let struck = early.or_else(|| {
             let update = checked.update.as_ref();
-            let (id, alerttype) = update.map_or((None, None), |update| (update.id(), update.alerttype()));
+            let (id, alerttype) =
+                update.map_or((None, None), |(update, _)| (update.id(), update.alerttype()));
             let facts = Facts { path: request.path(), event: id.as_deref(), alerttype: alerttype.as_deref() };
             state.faults.plan(Stage::Request, &facts, self.running.elapsed())
         });
@@ -192,21 +202,22 @@ impl Desk {
             state.sequences.lose();
         }
         let taken = taken(&checked.verdict, struck.as_ref());
-        check::follow(&mut checked, &request, &self.checks, &mut state.sequences, (number, status, taken));
-        let response = reply::reply(&checked.verdict, &self.checks, &request.body, fault);
-        let capture = Capture {
+        check::follow(&mut checked, &self.checks, &mut state.sequences, (number, status, taken));
+        let capture = Arc::new(Capture {
             number,
             at: request.at,
             connection: request.connection,
             arrival: Arrival::Request(Box::new(request)),
-            event: event(&checked),
+            event,
             verdict: checked.verdict,
             status,
-            fault: struck.clone(),
-        };
-        self.record(capture);
+            fault: struck,
+        });
+        let dropped = self.record(Arc::clone(&capture));
+        // Others are judged while what is left to do is done.
         drop(state);
-        (response, struck)
+        drop(dropped);
+        (reply::reply(&capture, &self.checks), capture.fault.clone())
     }
 
     /// Records a connection that came to no request.
@@ -220,8 +231,8 @@ impl Desk {
         let state = self.state();
         let mut capture = Capture::without_request(self.captures.next_number(), at, connection, arrival);
         (capture.status, capture.fault) = (status, struck);
-        self.record(capture);
-        drop(state);
+        let dropped = self.record(Arc::new(capture));
+        drop((state, dropped));
     }
 
     /// Takes over a capture of an earlier run as it is, under a number of this one. Its event goes on from there.
@@ -232,23 +243,23 @@ impl Desk {
             let mut checked = check::check(request, &self.checks);
             let taken = taken(&capture.verdict, capture.fault.as_ref());
             let answered = (capture.number, capture.status, taken);
-            check::follow(&mut checked, request, &self.checks, &mut state.sequences, answered);
+            check::follow(&mut checked, &self.checks, &mut state.sequences, answered);
         }
-        self.record(capture);
-        drop(state);
+        let dropped = self.record(Arc::new(capture));
+        drop((state, dropped));
     }
 
-    fn record(&self, capture: Capture) {
-        let capture = Arc::new(capture);
+    /// Gives back the captures that had to make room.
+    fn record(&self, capture: Arc<Capture>) -> Vec<Arc<Capture>> {
         if let Some(on_capture) = &self.on_capture {
             on_capture(&capture);
         }
-        self.captures.record(capture);
+        self.captures.record(capture)
     }
 }
 
 fn event(checked: &Checked) -> Option<Event> {
-    let update = checked.update.as_ref()?;
+    let (update, _) = checked.update.as_ref()?;
     let owned = |text: Option<Cow<'_, str>>| text.map(|text| cut(text.into_owned()));
     let event = Event { id: owned(update.id()), alerttype: owned(update.alerttype()) };
     // What names no event belongs to none, whether it was just taken or is read from a record.

@@ -127,6 +127,11 @@ async fn rules_can_be_changed_while_it_runs() {
     assert!(met(&receiver).await.0.starts_with("HTTP/1.1 500"));
     receiver.set_faults([]);
     assert!(met(&receiver).await.0.starts_with("HTTP/1.1 200"));
+    // What strikes before a request is whole is looked for only while there are rules.
+    for rule in ["reset=before", "reset=within"] {
+        receiver.set_faults([Rule::parse(rule).unwrap()]);
+        assert_eq!(met(&receiver).await, (String::new(), true), "{rule}");
+    }
 }
 
 #[test]
