@@ -23,6 +23,11 @@ use std::process::ExitCode;
 
 use figures::Figures;
 
+/// The program's own: what is compared differs in what it does, not in who gives it memory.
+#[cfg(not(target_env = "msvc"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// What a trial comes to; errors are for whoever watches.
 type Done<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 

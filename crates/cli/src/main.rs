@@ -28,6 +28,12 @@ use clap::{CommandFactory, Parser};
 use args::{Arguments, Command};
 use exit::Failure;
 
+/// What one thread takes another gives back, all the time: the system's allocator has both wait for each other, and keeps
+/// what a burst took. How soon this one gives back stands in `.cargo/config.toml`.
+#[cfg(not(target_env = "msvc"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     end_on_panic();
     leave_no_core();
