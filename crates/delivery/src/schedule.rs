@@ -36,7 +36,8 @@ pub enum Action {
 /// The state of all lanes.
 #[derive(Debug)]
 pub struct Schedule {
-    lanes: HashMap<LaneId, Slot>,
+    /// Boxed: the table has up to twice as many places as there are lanes.
+    lanes: HashMap<LaneId, Box<Slot>>,
     /// Lanes that may have something to do, in turn.
     turns: VecDeque<LaneId>,
     /// When lanes have something to do by themselves.
@@ -85,7 +86,7 @@ impl Schedule {
                 let lane = Lane::new(settings, record, now);
                 let (saved, lent) = (record.state, Room::default());
                 let slot = Slot { lane, saved, in_turn: false, timer: None, busy: false, lent };
-                self.lanes.insert(record.id, slot);
+                self.lanes.insert(record.id, Box::new(slot));
             }
         }
         self.touch(record.id);

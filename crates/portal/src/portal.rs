@@ -101,7 +101,7 @@ impl Portal {
         let lanes = self.sender.lanes().await?;
         let view = self.book.view();
         for lane in lanes {
-            let listed = view.integrations.get(&lane.name).map(|listed| &listed.form);
+            let listed = view.integrations.get(&lane.name).map(|listed| &*listed.form);
             let form = listed.or_else(|| view.wrong.get(&lane.name).map(|(form, _)| form));
             let name =
                 form.map(|form| &form.name).or_else(|| view.gone.get(&lane.name)).unwrap_or(&lane.name);

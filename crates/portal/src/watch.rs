@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
 
 use delivery::engine::{AttemptReport, Observer, SettledReport};
 use delivery::retry::Disposition;
@@ -69,7 +70,7 @@ pub(crate) struct Metrics {
 #[derive(Clone, Debug)]
 pub struct Watch {
     pub(crate) metrics: Arc<Metrics>,
-    lanes: Arc<RwLock<HashMap<LaneId, Lane>>>,
+    lanes: Arc<RwLock<HashMap<LaneId, Arc<Lane>>>>,
     hour: Arc<(Totals, History)>,
     attempt_seconds: ByLaneSeconds,
     delivery_seconds: ByLaneSeconds,
@@ -78,12 +79,20 @@ pub struct Watch {
 type ByLaneSeconds = Family<ByIntegration, Histogram, fn() -> Histogram>;
 
 /// What is looked up for each attempt of a lane.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Lane {
     name: String,
     id: String,
-    attempt_seconds: Histogram,
-    delivery_seconds: Histogram,
+    /// Made when there is something to tell: each is a kilobyte, and twenty lines for whoever gathers metrics.
+    attempt_seconds: OnceLock<Histogram>,
+    delivery_seconds: OnceLock<Histogram>,
+}
+
+impl Lane {
+    fn observe(&self, of: &ByLaneSeconds, kept: &OnceLock<Histogram>, seconds: Duration) {
+        let made = || of.get_or_create_owned(&ByIntegration { integration: self.name.clone() });
+        kept.get_or_init(made).observe(seconds.as_secs_f64());
+    }
 }
 
 fn attempt_seconds() -> Histogram {
@@ -171,20 +180,18 @@ impl Watch {
 
     /// Tells what a lane is called, and the id of its integration, which no other ever has.
     pub fn name(&self, lane: LaneId, integration: &str, id: &str) {
-        let label = ByIntegration { integration: integration.to_owned() };
-        let attempt_seconds = self.attempt_seconds.get_or_create(&label).clone();
-        let delivery_seconds = self.delivery_seconds.get_or_create(&label).clone();
         let lanes = &mut self.lanes.write().unwrap_or_else(PoisonError::into_inner);
         let (name, id) = (integration.to_owned(), id.to_owned());
-        lanes.insert(lane, Lane { name, id, attempt_seconds, delivery_seconds });
+        let (attempt_seconds, delivery_seconds) = (OnceLock::new(), OnceLock::new());
+        lanes.insert(lane, Arc::new(Lane { name, id, attempt_seconds, delivery_seconds }));
     }
 
     pub(crate) fn name_of(&self, lane: LaneId) -> String {
-        self.lane(lane).map_or_else(|| lane.to_string(), |lane| lane.name)
+        self.lane(lane).map_or_else(|| lane.to_string(), |lane| lane.name.clone())
     }
 
     pub(crate) fn id_of(&self, lane: LaneId) -> String {
-        self.lane(lane).map_or_else(|| lane.to_string(), |lane| lane.id)
+        self.lane(lane).map_or_else(|| lane.to_string(), |lane| lane.id.clone())
     }
 
     /// The lane of the integration with this id, also if it is gone.
@@ -202,7 +209,7 @@ impl Watch {
         lanes.iter().filter(|(_, lane)| is(lane)).map(|(id, _)| *id).max()
     }
 
-    fn lane(&self, lane: LaneId) -> Option<Lane> {
+    fn lane(&self, lane: LaneId) -> Option<Arc<Lane>> {
         self.lanes.read().unwrap_or_else(PoisonError::into_inner).get(&lane).cloned()
     }
 
@@ -250,9 +257,9 @@ impl Observer for Watch {
     fn attempted(&mut self, report: &AttemptReport<'_>) {
         let Some(lane) = self.lane(report.lane) else { return };
         let outcome = report.attempt.outcome.word();
-        lane.attempt_seconds.observe(report.attempt.timings.total.as_secs_f64());
-        let integration = lane.name;
-        let labels = ByOutcome { integration: integration.clone(), outcome };
+        lane.observe(&self.attempt_seconds, &lane.attempt_seconds, report.attempt.timings.total);
+        let integration = lane.name.as_str();
+        let labels = ByOutcome { integration: integration.to_owned(), outcome };
         self.metrics.attempts.get_or_create(&labels).inc();
         if let Some(connection) = &report.attempt.connection {
             let result = if connection.reused { "reused" } else { "opened" };
@@ -297,7 +304,7 @@ impl Observer for Watch {
             (Settled::Delivered, Some((_, waited))) => {
                 self.hour.0.took(waited);
                 if let Some(lane) = self.lane(report.lane) {
-                    lane.delivery_seconds.observe(waited.as_secs_f64());
+                    lane.observe(&self.delivery_seconds, &lane.delivery_seconds, waited);
                 }
             }
             _ => {}

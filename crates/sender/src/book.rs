@@ -288,7 +288,8 @@ impl Book {
     fn check(&self, state: &State, id: &str, form: &Form) -> Result<(), Refused> {
         let mut mistakes = checks::texts(&form.name, &form.description);
         let named = |(other, known): (&String, &Form)| other != id && known.name == form.name;
-        if state.file.forms.iter().chain(&state.stored).any(named) {
+        let of_file = state.file.forms.iter().map(|(id, form)| (id, &**form));
+        if of_file.chain(&state.stored).any(named) {
             mistakes.push(format!("name: there is an integration {:?} already", form.name));
         }
         if !state.stored.contains_key(id) && state.stored.len() + state.file.forms.len() >= MAX_INTEGRATIONS {

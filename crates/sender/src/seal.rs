@@ -34,7 +34,8 @@ impl SealingKey {
     /// If the system gives no randomness.
     pub fn generate() -> Result<String, SealError> {
         let mut bytes = Zeroizing::new([0; KEY_LENGTH]);
-        aws_lc_rs::rand::fill(bytes.as_mut()).map_err(|_| SealError::Seal)?;
+        // From the system: the TLS library gathers randomness of its own first, for as long as the rest of a start takes.
+        getrandom::fill(bytes.as_mut()).map_err(|_| SealError::Seal)?;
         Ok(STANDARD.encode(*bytes))
     }
 

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::form::Form;
 pub use crate::integration::Guarding;
@@ -40,7 +41,7 @@ pub struct Settings {
     /// Integrations by name.
     pub integrations: BTreeMap<String, Integration>,
     /// The same as they are filled in.
-    pub forms: BTreeMap<String, Form>,
+    pub forms: BTreeMap<String, Arc<Form>>,
     /// Policies, in order.
     pub policies: Vec<Policy>,
     /// How the server runs.
@@ -137,7 +138,8 @@ impl Settings {
         let typed = typed::parse(text, &lines)
             .map_err(|mistake| SettingsError { file: None, mistakes: vec![mistake] })?;
         let mut mistakes = too_many(&typed);
-        let (mut integrations, mut forms) = (BTreeMap::new(), BTreeMap::new());
+        // Gathered first: a map that is made of all at once is half as large as one that grew.
+        let (mut integrations, mut forms) = (Vec::new(), Vec::new());
         for (name, integration) in typed.integrations {
             let line = Some(lines.at(integration.span().start));
             let place = format!("integrations.{name}");
@@ -145,8 +147,8 @@ impl Settings {
             let checked = form.and_then(|form| Ok((form.check(&name, guarding)?, form)));
             match checked {
                 Ok((integration, form)) => {
-                    integrations.insert(name.clone(), integration);
-                    forms.insert(name, form);
+                    integrations.push((name.clone(), integration));
+                    forms.push((name, Arc::new(form)));
                 }
                 Err(whats) => {
                     mistakes.extend(whats.into_iter().map(|what| Mistake {
@@ -182,6 +184,7 @@ impl Settings {
         }
         let server = server_of(typed.server, &lines, source, &mut mistakes);
         if mistakes.is_empty() {
+            let (integrations, forms) = (integrations.into_iter().collect(), forms.into_iter().collect());
             Ok(Self { integrations, forms, policies, server })
         } else {
             Err(SettingsError { file: None, mistakes })

@@ -93,7 +93,8 @@ pub struct SqliteStore {
     generation: [u8; 16],
     /// Commits that are durable.
     commits: u64,
-    lanes: HashMap<LaneId, Held>,
+    /// Boxed: the table has up to twice as many places as there are lanes.
+    lanes: HashMap<LaneId, Box<Held>>,
     undo: Vec<Undo>,
     /// Lanes that [`Undo`] has.
     remembered: HashSet<LaneId>,
@@ -236,7 +237,7 @@ impl Store for SqliteStore {
         self.undo.push(Undo::Lane(id, None));
         let held = Held { row, backlog: 0, heads: HashMap::new(), claimed: HashMap::new() };
         let record = self.record_of(&held)?;
-        self.lanes.insert(id, held);
+        self.lanes.insert(id, Box::new(held));
         Ok(record)
     }
 

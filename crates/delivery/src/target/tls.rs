@@ -6,15 +6,16 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::client::{Resumption, WantsClientCert, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme,
+    CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, OtherError, RootCertStore,
+    SignatureScheme,
 };
 use webpki::EndEntityCert;
 
@@ -43,11 +44,16 @@ pub enum Trust {
     DangerSkipVerification,
 }
 
-/// TLS, ready to be used.
+/// TLS, ready to be used. Cloning gives the same.
 #[derive(Clone)]
-pub struct Tls {
-    config: Arc<ClientConfig>,
+pub struct Tls(Arc<Inner>);
+
+struct Inner {
+    builder: ConfigBuilder<ClientConfig, WantsClientCert>,
+    http2: bool,
     unverified: bool,
+    /// Made for the first connection: it has room for sessions, and many targets never have one, or do not speak TLS.
+    config: OnceLock<Arc<ClientConfig>>,
 }
 
 /// Why TLS cannot be set up.
@@ -117,42 +123,45 @@ impl Tls {
             .map_err(|error| TlsError::Setup(error.to_string()))?
             .dangerous()
             .with_custom_certificate_verifier(judge(&settings.trust)?);
-        let mut config = match &settings.client {
-            None => builder.with_no_client_auth(),
-            Some((chain, key)) => {
-                let key = secrecy::ExposeSecret::expose_secret(key).as_bytes();
-                let key = PrivateKeyDer::from_pem_slice(key)
-                    .map_err(|error| TlsError::Pem { what: "client key", reason: error.to_string() })?;
-                builder
-                    .with_client_auth_cert(certificates(chain, "client certificate")?, key)
-                    .map_err(TlsError::Client)?
-            }
-        };
-        config.alpn_protocols = match settings.http2 {
-            true => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
-            false => vec![b"http/1.1".to_vec()],
-        };
-        config.resumption = Resumption::in_memory_sessions(MAX_SESSIONS);
+        let config = OnceLock::new();
+        if let Some((chain, key)) = &settings.client {
+            let key = secrecy::ExposeSecret::expose_secret(key).as_bytes();
+            let key = PrivateKeyDer::from_pem_slice(key)
+                .map_err(|error| TlsError::Pem { what: "client key", reason: error.to_string() })?;
+            let chain = certificates(chain, "client certificate")?;
+            let made = builder.clone().with_client_auth_cert(chain, key).map_err(TlsError::Client)?;
+            config.get_or_init(|| completed(made, settings.http2));
+        }
         let unverified = matches!(settings.trust, Trust::DangerSkipVerification);
-        Ok(Self { config: Arc::new(config), unverified })
+        Ok(Self(Arc::new(Inner { builder, http2: settings.http2, unverified, config })))
     }
 
     /// The configuration of the TLS library, for whoever writes requests by hand.
     #[must_use]
     pub fn config(&self) -> Arc<ClientConfig> {
-        Arc::clone(&self.config)
+        let Inner { builder, http2, config, .. } = &*self.0;
+        Arc::clone(config.get_or_init(|| completed(builder.clone().with_no_client_auth(), *http2)))
     }
 
     /// Whether certificates go unchecked.
     #[must_use]
-    pub const fn is_unverified(&self) -> bool {
-        self.unverified
+    pub fn is_unverified(&self) -> bool {
+        self.0.unverified
     }
+}
+
+fn completed(mut config: ClientConfig, http2: bool) -> Arc<ClientConfig> {
+    config.alpn_protocols = match http2 {
+        true => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+        false => vec![b"http/1.1".to_vec()],
+    };
+    config.resumption = Resumption::in_memory_sessions(MAX_SESSIONS);
+    Arc::new(config)
 }
 
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tls").field("unverified", &self.unverified).finish_non_exhaustive()
+        f.debug_struct("Tls").field("unverified", &self.0.unverified).finish_non_exhaustive()
     }
 }
 

@@ -37,7 +37,8 @@ pub(super) fn kept(text: &[u8]) -> String {
 /// 32 random bytes, as text; none if the system gives none.
 pub(super) fn random() -> Option<String> {
     let mut bytes = [0; 32];
-    aws_lc_rs::rand::fill(&mut bytes).ok()?;
+    // As for the key: the TLS library would gather randomness of its own first.
+    getrandom::fill(&mut bytes).ok()?;
     Some(URL_SAFE_NO_PAD.encode(bytes))
 }
 

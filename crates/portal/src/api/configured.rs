@@ -90,7 +90,7 @@ fn shown(id: &str, listed: &Listed) -> Integration {
         Origin::File => "file",
         Origin::Store => "store",
     };
-    Integration { id: id.to_owned(), origin, form: listed.form.clone(), mistakes: Vec::new() }
+    Integration { id: id.to_owned(), origin, form: (*listed.form).clone(), mistakes: Vec::new() }
 }
 
 fn wrong(id: &str, form: &Form, mistakes: &[String]) -> Integration {

@@ -185,7 +185,7 @@ fn form(portal: &Portal, id: &str) -> Result<Form, Problem> {
 
 async fn integrations(State(portal): Shared) -> Response {
     let view = portal.book.view();
-    let right = view.integrations.iter().map(|(id, listed)| (id, &listed.form));
+    let right = view.integrations.iter().map(|(id, listed)| (id, &*listed.form));
     let wrong = view.wrong.iter().map(|(id, (form, _))| (id, form));
     let data: Vec<_> = right.chain(wrong).map(|(id, form)| words::integration(id, form)).collect();
     found(StatusCode::OK, data)

@@ -70,7 +70,7 @@ fn kept(portal: &Portal, id: &str) -> Result<(Form, bool, Option<Integration>), 
     let view = portal.book.view();
     if let Some(listed) = view.integrations.get(id) {
         let fixed = listed.origin == Origin::File;
-        return Ok((listed.form.clone(), fixed, Some(listed.integration.clone())));
+        return Ok(((*listed.form).clone(), fixed, Some(listed.integration.clone())));
     }
     view.wrong.get(id).map(|(form, _)| (form.clone(), false, None)).ok_or_else(|| unknown(id))
 }

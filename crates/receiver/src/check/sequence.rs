@@ -10,6 +10,7 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::num::NonZeroU64;
 
 use http::StatusCode;
 use payload::{Field, Update};
@@ -28,7 +29,8 @@ pub const MAX_REMEMBERED: usize = 32;
 /// What is known of the events that were seen.
 #[derive(Debug)]
 pub struct Sequences {
-    events: HashMap<Key, Life>,
+    /// Boxed: the table has up to twice as many places as there are events.
+    events: HashMap<Key, Box<Life>>,
     /// Events with the step at which they were last seen; an entry that is not the latest of its event is stale.
     by_age: VecDeque<(u64, Key)>,
     /// Which event each `webhook-id` belongs to, and the capture that said so first.
@@ -76,7 +78,7 @@ struct Life {
 /// An earlier delivery, by hashes of its id and its body.
 #[derive(Clone, Copy, Debug)]
 struct Delivery {
-    id: Option<u64>,
+    id: Option<NonZeroU64>,
     body: u64,
     number: u64,
     status: Option<StatusCode>,
@@ -223,7 +225,7 @@ impl Sequences {
 impl Life {
     fn judge(&mut self, arrival: &Arrival<'_>, excuse: Excuse) -> Finding {
         let delivery = Delivery {
-            id: arrival.marks.delivery,
+            id: arrival.marks.delivery.and_then(NonZeroU64::new),
             body: arrival.marks.body,
             number: arrival.number,
             status: arrival.status,

@@ -184,6 +184,7 @@ impl Desk {
     pub(crate) fn take(&self, request: Request, early: Option<Struck>) -> (Response<Bytes>, Option<Struck>) {
         let mut checked = check::check(&request, &self.checks);
         let event = event(&checked);
+        let request = Box::new(request);
         let mut state = self.state();
         let number = self.captures.next_number();
         let struck = early.or_else(|| {
@@ -207,7 +208,7 @@ impl Desk {
             number,
             at: request.at,
             connection: request.connection,
-            arrival: Arrival::Request(Box::new(request)),
+            arrival: Arrival::Request(request),
             event,
             verdict: checked.verdict,
             status,

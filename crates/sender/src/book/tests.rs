@@ -125,7 +125,7 @@ async fn a_form_that_leaves_secrets_out_keeps_them() {
     let book = open(folder.path(), &key).await.unwrap();
     let id = book.add(form("siem"), "me").await.unwrap();
     let mut shown: Form =
-        serde_json::from_value(serde_json::to_value(&book.view().integrations[&id].form).unwrap()).unwrap();
+        serde_json::from_value(serde_json::to_value(&*book.view().integrations[&id].form).unwrap()).unwrap();
     shown.name = "renamed".to_owned();
     book.replace(&id, shown, "me").await.unwrap();
     let view = book.view();

@@ -1,6 +1,7 @@
 //! What is configured, as it was at one moment: for whoever looks.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::State;
 use crate::form::Form;
@@ -22,7 +23,7 @@ pub struct Listed {
     /// As it works.
     pub integration: Integration,
     /// As it was filled in.
-    pub form: Form,
+    pub form: Arc<Form>,
     /// Where.
     pub origin: Origin,
 }
@@ -45,7 +46,7 @@ impl View {
     /// What was filled in of an integration.
     #[must_use]
     pub fn form(&self, id: &str) -> Option<&Form> {
-        let listed = self.integrations.get(id).map(|listed| &listed.form);
+        let listed = self.integrations.get(id).map(|listed| &*listed.form);
         listed.or_else(|| self.wrong.get(id).map(|(form, _)| form))
     }
 }
@@ -54,7 +55,7 @@ impl View {
 pub(super) fn of(state: &State, guarding: Guarding) -> View {
     let of_file = state.file.forms.iter().filter_map(|(id, form)| {
         let integration = state.file.integrations.get(id)?.clone();
-        Some((id.clone(), Listed { integration, form: form.clone(), origin: Origin::File }))
+        Some((id.clone(), Listed { integration, form: Arc::clone(form), origin: Origin::File }))
     });
     let mut integrations: BTreeMap<_, _> = of_file.collect();
     let mut wrong = BTreeMap::new();
@@ -62,7 +63,7 @@ pub(super) fn of(state: &State, guarding: Guarding) -> View {
         // It was right when it was written, perhaps for another version, or a server that may connect anywhere.
         match form.check(id, guarding) {
             Ok(integration) => {
-                let listed = Listed { integration, form: form.clone(), origin: Origin::Store };
+                let listed = Listed { integration, form: Arc::new(form.clone()), origin: Origin::Store };
                 integrations.insert(id.clone(), listed);
             }
             Err(mistakes) => {

@@ -148,7 +148,7 @@ impl SqliteStore {
             let backlog = backlog(connection, row.id).map_err(|error| failed(&error))?;
             let heads = heads(connection, row.id).map_err(|error| failed(&error))?;
             let claimed = self.lanes.get(&row.id).map_or_else(HashMap::new, |held| held.claimed.clone());
-            lanes.insert(row.id, Held { row, backlog, heads, claimed });
+            lanes.insert(row.id, Box::new(Held { row, backlog, heads, claimed }));
         }
         let last: Option<i64> = connection
             .query_row("SELECT max(seq) FROM message", [], |row| row.get(0))

@@ -232,6 +232,8 @@ impl Reading {
 
     fn finish(mut self) -> Result<HeaderList, Vec<HeaderError>> {
         if self.errors.is_empty() {
+            // Kept for as long as its target is, and there may be thousands.
+            self.lines.shrink_to_fit();
             return Ok(HeaderList { lines: self.lines });
         }
         self.errors.sort_by_key(|error| match &error.place {
