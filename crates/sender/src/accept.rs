@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 
 use crate::integration::Integration;
 use crate::message::message;
-use crate::policy::{Policy, Route, route};
+use crate::policy::{Policies, Policy, Route};
 
 /// How many deliveries wait in memory at most, where there is no store on disk.
 pub const MEMORY_BACKLOG: u64 = 100_000;
@@ -39,7 +39,7 @@ struct Setup {
     named: BTreeMap<String, String>,
     /// Of integrations that nothing is sent to for now, but whose deliveries wait: what comes for them waits too.
     waiting: BTreeMap<String, LaneId>,
-    policies: Vec<Policy>,
+    policies: Policies,
 }
 
 impl Setup {
@@ -130,7 +130,7 @@ impl Sender {
             named.entry(integration.name.clone()).or_insert_with(|| id.clone());
         }
         *self.setup.write().unwrap_or_else(PoisonError::into_inner) =
-            Setup { lanes, named, waiting, policies };
+            Setup { lanes, named, waiting, policies: Policies::new(policies) };
         for record in gone {
             self.engine.remove_lane(record.id).await;
         }
@@ -205,7 +205,7 @@ impl Sender {
     }
 
     fn entry(&self, setup: &Setup, update: &Update, key: Option<(&str, usize)>) -> Entry {
-        let (lanes, route) = match route(update, &setup.policies) {
+        let (lanes, route) = match setup.policies.route(update) {
             Route::To(names) => (names, delivery::store::Route::Lanes),
             Route::Unmatched => (Vec::new(), delivery::store::Route::Unmatched),
             Route::Bypassed => (Vec::new(), delivery::store::Route::Bypassed),
