@@ -2,6 +2,7 @@
 //! of bounded size that can be waited on.
 
 pub mod export;
+mod missed;
 pub mod record;
 
 use std::collections::VecDeque;
@@ -15,6 +16,8 @@ use crate::fault::Struck;
 use crate::request::{Connection, Request};
 use crate::verdict::{Check, Finding, Problem, Subject, Verdict};
 use crate::wire::Raw;
+
+pub use missed::Missed;
 
 /// How many captures are kept, if nothing else is said.
 pub const MAX_CAPTURES: usize = 10_000;
@@ -219,39 +222,6 @@ pub struct Counts {
     pub without_request: u64,
     /// Captures that were dropped from the log to keep it within its bounds.
     pub dropped: u64,
-}
-
-/// The requests that were waited for cannot be given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Missed {
-    /// Fewer came.
-    #[error("waited {} s for {wanted} requests, but only {received} came", waited.as_secs_f32())]
-    TooFew {
-        /// How many were waited for.
-        wanted: u64,
-        /// How many came.
-        received: u64,
-        /// For how long.
-        waited: Duration,
-    },
-    /// They came, but captures were dropped: what some of them were, nobody knows.
-    #[error(
-        "{wanted} requests came, but {dropped} captures were dropped, so that not all can be given: keep more"
-    )]
-    Dropped {
-        /// How many were waited for.
-        wanted: u64,
-        /// How many captures were dropped.
-        dropped: u64,
-    },
-}
-
-impl Missed {
-    /// Whether nobody can know, because captures were dropped.
-    #[must_use]
-    pub const fn is_unknown(&self) -> bool {
-        matches!(self, Self::Dropped { .. })
-    }
 }
 
 impl Captures {

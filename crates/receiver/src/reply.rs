@@ -8,7 +8,6 @@ use http::header::{ALLOW, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE}
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde_json::json;
 
-use crate::capture::Capture;
 use crate::check::Checks;
 use crate::fault::Fault;
 use crate::request::Body;
@@ -45,17 +44,20 @@ pub fn status(verdict: &Verdict, body: &Body) -> StatusCode {
     }
 }
 
-/// The whole answer: the right one, or that of a fault.
-pub(crate) fn reply(capture: &Capture, checks: &Checks) -> Response<Bytes> {
-    let verdict = &capture.verdict;
-    match capture.fault.as_ref().map(|struck| &struck.fault) {
+/// The whole answer: the right one, with the status of its verdict, or that of a fault.
+pub(crate) fn reply(
+    verdict: &Verdict,
+    checks: &Checks,
+    status: StatusCode,
+    fault: Option<&Fault>,
+) -> Response<Bytes> {
+    match fault {
         Some(Fault::Status { status, retry_after }) => {
             return answered(*status, (RETRY_AFTER, retry_after.as_ref()));
         }
         Some(Fault::Redirect { status, location }) => return answered(*status, (LOCATION, Some(location))),
         _ => {}
     }
-    let status = capture.request().map_or(StatusCode::OK, |request| status(verdict, &request.body));
     let mut response = Response::new(body(verdict));
     *response.status_mut() = status;
     let headers = response.headers_mut();

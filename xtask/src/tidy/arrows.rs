@@ -141,7 +141,7 @@ const MODULES: &[(&str, &[Arrows])] = &[
             ("operate", &["args", "ask", "exit", "key", "secret", "show", "target"]),
             ("store", &["args", "exit", "show"]),
             ("send", &["args", "ask", "exit", "input", "show", "target"]),
-            ("receive", &["args", "exit", "secret", "show", "target"]),
+            ("receive", &["args", "clock", "exit", "secret", "show", "target"]),
             ("certify", &["args", "clock", "exit", "show", "target"]),
             ("explain", &["args", "exit", "show"]),
             ("serve", &["args", "clock", "exit", "key", "receive", "show"]),

@@ -194,11 +194,10 @@ impl Desk {
             let facts = Facts { path: request.path(), event: id.as_deref(), alerttype: alerttype.as_deref() };
             state.faults.plan(Stage::Request, &facts, self.running.elapsed())
         });
-        let fault = struck.as_ref().map(|struck| &struck.fault);
-        let status = fault.map_or_else(
-            || Some(reply::status(&checked.verdict, &request.body)),
-            |fault| status_under(fault, reply::status(&checked.verdict, &request.body)),
-        );
+        // What is found of the sequence refuses nothing, and does not change it.
+        let right = reply::status(&checked.verdict, &request.body);
+        let under = |struck: &Struck| status_under(&struck.fault, right);
+        let status = struck.as_ref().map_or(Some(right), under);
         if matches!(request.body, Body::NoRoom { .. }) {
             state.sequences.lose();
         }
@@ -218,7 +217,9 @@ impl Desk {
         // Others are judged while what is left to do is done.
         drop(state);
         drop(dropped);
-        (reply::reply(&capture, &self.checks), capture.fault.clone())
+        let struck = capture.fault.clone();
+        let fault = struck.as_ref().map(|struck| &struck.fault);
+        (reply::reply(&capture.verdict, &self.checks, right, fault), struck)
     }
 
     /// Records a connection that came to no request.
