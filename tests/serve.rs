@@ -51,6 +51,26 @@ async fn what_is_acknowledged_is_delivered_in_order_and_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn how_long_attempts_took_is_told_of_integrations_that_had_one() {
+    let receiver = MockReceiver::builder().start().await.unwrap();
+    let server = Server::start(&receiver.url(), &[]);
+    let metrics = || {
+        let url = format!("{}metrics", server.url);
+        block_in_place(|| server.agent.get(url).call().unwrap().into_body().read_to_string().unwrap())
+    };
+    let of = |what: &str| format!("fusion_webhook_{what}_seconds_count{{integration=\"siem\"}} 1");
+    let before = metrics();
+    assert!(before.contains("fusion_webhook_backlog{integration=\"siem\"} 0"), "{before}");
+    assert!(!before.contains("_seconds_count"), "there was none yet: {before}");
+    server.post(&body("start", 1), &[JSON]);
+    server.until("v1/status", |status| status["backlog"] == 0).await;
+    receiver.wait_for(1, LIMIT).await.unwrap();
+    server.until("v1/deliveries?state=delivered", |list| list["deliveries"][0].is_object()).await;
+    let after = metrics();
+    assert!(after.contains(&of("attempt")) && after.contains(&of("delivery")), "{after}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_killed_server_loses_nothing_and_keeps_the_order() {
     let receiver = MockReceiver::builder().start().await.unwrap();
     let address = receiver.address().to_string();

@@ -19,7 +19,7 @@ pub(crate) struct Server {
     pub(crate) flags: Vec<String>,
     /// How a person gets to its pages, as it prints it.
     pub(crate) way_in: String,
-    agent: ureq::Agent,
+    pub(crate) agent: ureq::Agent,
 }
 
 impl Server {

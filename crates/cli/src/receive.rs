@@ -189,7 +189,8 @@ fn events(captures: &Captures) -> u64 {
 /// at once is asked first.
 fn decided(captures: &Captures, wanted: &ScriptArguments) -> bool {
     let Counts { received, failed, .. } = captures.counts();
-    let may_be = failed > 0 || wanted.expect.is_none_or(|expected| received >= expected);
+    let may_be =
+        (wanted.fail_on_verdict && failed > 0) || wanted.expect.is_none_or(|expected| received >= expected);
     may_be && Ended::of(captures, wanted).is_decided()
 }
 

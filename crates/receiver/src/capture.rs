@@ -242,7 +242,7 @@ impl Captures {
         self.log().latest + 1
     }
 
-    /// Gives back what had to go, so that it is dropped by whom nobody waits for.
+    /// Gives back what had to go, so that it is dropped where nobody waits for a lock.
     pub(crate) fn record(&self, capture: Arc<Capture>) -> Vec<Arc<Capture>> {
         let (weight, mut dropped) = (capture.weight(), Vec::new());
         let mut log = self.log();

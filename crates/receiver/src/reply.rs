@@ -127,10 +127,18 @@ mod tests {
 
     #[test]
     fn what_is_answered_when_all_is_well_is_what_would_be_written() {
-        let check = Check { subject: Subject::Json, finding: Finding::Passed };
-        let verdict = Verdict { checks: vec![check] };
-        assert_eq!(body(&verdict), told(&verdict));
-        assert_eq!(body(&verdict), ALL_WELL);
+        let problem = || vec![crate::verdict::Problem::new("a", "b", "c")];
+        for (finding, is_well) in [
+            (Finding::Passed, true),
+            (Finding::Skipped("x".into()), true),
+            (Finding::Noted(problem()), false),
+            (Finding::Failed(problem()), false),
+            (Finding::Failed(Vec::new()), false),
+        ] {
+            let verdict = Verdict { checks: vec![Check { subject: Subject::Json, finding }] };
+            assert_eq!(body(&verdict), told(&verdict));
+            assert_eq!(body(&verdict) == ALL_WELL, is_well, "{verdict:?}");
+        }
     }
 
     #[test]

@@ -196,6 +196,22 @@ fn what_most_senders_write_is_read_the_quick_way() {
     });
 }
 
+#[test]
+fn items_are_counted_whatever_they_are() {
+    for (list, count) in [
+        ("[1,{\"ip\":\"a\",\"x\":[3,4]},null,[2]]", 4),
+        ("[]", 0),
+        ("{\"ip\":[1]}", 0),
+        ("1", 0),
+        ("null", 0),
+    ] {
+        for text in [format!("{{\"ipinfo\":{list},\"rules\":[1,2,3]}}"), format!("{{ \"ipinfo\": {list} }}")]
+        {
+            assert_eq!(Update::parse(text).unwrap().view().items(Field::IPINFO), count, "{list}");
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn items_are_those_that_a_walk_over_the_list_finds(text in update_text()) {

@@ -41,3 +41,23 @@ fn for_one_byte_too_many_the_oldest_captures_go_but_not_the_last() {
         assert_eq!(kept(&captures), [4], "what came last is kept");
     }
 }
+
+#[test]
+fn a_thread_that_waits_is_told_of_what_comes() {
+    const LONG: Duration = Duration::from_secs(60);
+    for forget in [false, true] {
+        let (captures, watch) = (Captures::keeping(10), crate::clock::Stopwatch::start());
+        let waiting = captures.clone();
+        let waiter = std::thread::spawn(move || waiting.wait_for_blocking(1, LONG));
+        while captures.log().blocked == 0 {
+            std::thread::yield_now();
+        }
+        if forget {
+            captures.clear();
+        }
+        captures.record(capture(1, 0));
+        assert_eq!(waiter.join().unwrap().unwrap().len(), 1);
+        assert!(watch.elapsed() < LONG, "it looked only when its time was over");
+        assert_eq!(captures.log().blocked, 0);
+    }
+}

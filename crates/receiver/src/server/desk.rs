@@ -100,6 +100,9 @@ impl Desk {
 
     /// For how long nobody listens, if nobody does.
     pub(super) fn refusing(&self) -> Option<Duration> {
+        if !self.has_rules.load(Ordering::SeqCst) {
+            return None;
+        }
         let mut state = self.state();
         let left = state.faults.refusing(self.running.elapsed());
         if left.is_some() {
@@ -216,10 +219,11 @@ impl Desk {
         let dropped = self.record(Arc::clone(&capture));
         // Others are judged while what is left to do is done.
         drop(state);
-        drop(dropped);
         let struck = capture.fault.clone();
         let fault = struck.as_ref().map(|struck| &struck.fault);
-        (reply::reply(&capture.verdict, &self.checks, right, fault), struck)
+        let response = reply::reply(&capture.verdict, &self.checks, right, fault);
+        drop(dropped);
+        (response, struck)
     }
 
     /// Records a connection that came to no request.
@@ -239,10 +243,10 @@ impl Desk {
 
     /// Takes over a capture of an earlier run as it is, under a number of this one. Its event goes on from there.
     pub(crate) fn adopt(&self, mut capture: Capture) {
+        let checked = capture.request().map(|request| check::check(request, &self.checks));
         let mut state = self.state();
         capture.number = self.captures.next_number();
-        if let Some(request) = capture.request() {
-            let mut checked = check::check(request, &self.checks);
+        if let Some(mut checked) = checked {
             let taken = taken(&capture.verdict, capture.fault.as_ref());
             let answered = (capture.number, capture.status, taken);
             check::follow(&mut checked, &self.checks, &mut state.sequences, answered);
