@@ -43,22 +43,22 @@ macro_rules! structs {
             }
 
             fn write(&self, out: &mut Vec<u8>) {
-                out.push(b'{');
+                let begin = out.len();
                 $(
-                    out.extend_from_slice(concat!("\"", $name, "\":").as_bytes());
+                    out.extend_from_slice(concat!(",\"", $name, "\":").as_bytes());
                     self.$field.write(out);
-                    out.push(b',');
                 )*
                 for (name, value) in &self.unknown.0 {
+                    out.push(b',');
                     json::write_string(name, out);
                     out.push(b':');
                     value.write(out);
-                    out.push(b',');
                 }
-                // Every object of the table has a member, so the last byte is a comma.
-                if let Some(last) = out.last_mut() {
-                    *last = b'}';
+                // Every object of the table has a member, so the first byte is a comma.
+                if let Some(first) = out.get_mut(begin) {
+                    *first = b'{';
                 }
+                out.push(b'}');
             }
         }
     )* };

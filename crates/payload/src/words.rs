@@ -14,6 +14,21 @@ pub(crate) fn word(text: &[u8], at: usize) -> Option<u64> {
     text.get(at..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
 }
 
+/// A word of bytes that are fewer: each of them is in it, some twice, and spaces may be.
+pub(crate) fn filled(bytes: &[u8]) -> [u8; WORD] {
+    let mut word = [b' '; WORD];
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        word[..4].copy_from_slice(first);
+        word[4..].copy_from_slice(last);
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<2>(), bytes.last_chunk::<2>()) {
+        word[..2].copy_from_slice(first);
+        word[2..4].copy_from_slice(last);
+    } else if let Some(only) = bytes.first() {
+        word[0] = *only;
+    }
+    word
+}
+
 /// The place of the first mark.
 pub(crate) const fn first(marks: u64) -> usize {
     marks.trailing_zeros() as usize / 8
@@ -49,6 +64,19 @@ mod tests {
     use proptest::prelude::{any, prop_assert_eq, proptest};
 
     use super::*;
+
+    #[test]
+    fn a_filled_word_has_all_bytes_and_no_others() {
+        for length in 0..=WORD {
+            let bytes = &b"abcdefgh"[..length];
+            let (mut filled, mut bytes) = (filled(bytes).to_vec(), bytes.to_vec());
+            filled.sort_unstable();
+            filled.dedup();
+            bytes.extend((length < 4).then_some(b' '));
+            bytes.sort_unstable();
+            assert_eq!(filled, bytes);
+        }
+    }
 
     proptest! {
         #[test]

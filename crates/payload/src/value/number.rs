@@ -91,6 +91,8 @@ impl Value for Number {
 
     fn write(&self, out: &mut Vec<u8>) {
         match &self.0 {
+            // Many are, and copying a byte is less than calling for it.
+            Repr::Integer(value @ 0..=9) => out.push(b'0' + *value as u8),
             Repr::Integer(value) => {
                 out.extend_from_slice(itoa::Buffer::new().format(*value).as_bytes());
             }
