@@ -73,7 +73,7 @@ fn export(data: &Path, state: State) -> Result<ExitCode, Failure> {
         let page = archive.deliveries(&wanted).map_err(failed)?;
         for delivery in page.deliveries {
             let name = names.iter().find(|(id, ..)| *id == delivery.lane).map(|(_, name, _)| name.as_str());
-            let Some(detail) = archive.delivery(delivery.lane, delivery.id).map_err(failed)? else {
+            let Some(detail) = archive.detail(&delivery).map_err(failed)? else {
                 continue;
             };
             let line = json!({

@@ -1,6 +1,7 @@
 //! The store on disk: one folder, one process, SQLite with a check layer of ours.
 //!
-//! SQLite brings atomic commits and a file that an operator can ask in SQL (`schema.sql` is its description). What it does
+//! SQLite brings atomic commits and a file that an operator can ask in SQL (`schema.sql` is its description,
+//! with the scripts beside it: what is newest waits without a record of its own, says `records.sql`). What it does
 //! not bring stands here: a check on every row that is read, numbers without gaps, a commit counter that is mirrored
 //! outside, and no trust in a file after a failed sync: [`Store::reopen`] begins anew and writes what the log holds into the
 //! file again before anything is acknowledged.
@@ -14,11 +15,11 @@ mod once;
 mod open;
 mod pending;
 mod queries;
-mod recent;
 mod rows;
 pub mod scrub;
 mod seen;
 mod sweep;
+mod young;
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -37,12 +38,12 @@ use crate::retry::Reason;
 pub use files::RESERVE;
 use files::{Folder, Mark};
 use held::{Held, Undo};
-use recent::Recent;
 #[doc(hidden)]
 pub use rows::properties;
-use rows::{Broken, LaneRow, Pending};
+use rows::{Broken, LaneRow};
 use seen::Seen;
 pub use sweep::Retention;
+use young::Young;
 
 /// How much the log may grow before it is written into the file, in pages of 4 KiB: what is written often is written into the
 /// file once then, and on a full disk the reserve has room for both.
@@ -105,11 +106,13 @@ pub struct SqliteStore {
     /// How many pages the log had after the last commit, as SQLite told.
     logged: Arc<AtomicI32>,
     next_message: i64,
-    recent: Recent,
     /// Also of what was taken back: it is wrong of some more then.
     seen: Seen,
+    young: Young,
+    /// How many may be young, and of how many messages.
+    max_young: (usize, i64),
     /// The heads that the last append added.
-    fresh: HashMap<LaneId, Vec<Pending>>,
+    fresh: HashMap<LaneId, Vec<young::Delivery>>,
     retention: Retention,
     sweeper: sweep::Sweeper,
 }
@@ -145,8 +148,9 @@ impl SqliteStore {
             unheard: false,
             logged: Arc::default(),
             next_message: 1,
-            recent: Recent::default(),
             seen: Seen::default(),
+            young: Young::default(),
+            max_young: young::BOUNDS,
             fresh: HashMap::new(),
             retention,
             sweeper: sweep::Sweeper::default(),
@@ -212,6 +216,12 @@ impl SqliteStore {
         self.checked(written).map(|_| ())
     }
 
+    /// So many deliveries have no record of their own from now on, of so many messages: the usual bounds are far off.
+    #[cfg(test)]
+    pub(super) fn limit_young(&mut self, bounds: (usize, i64)) {
+        self.max_young = bounds;
+    }
+
     fn record_of(&self, held: &Held) -> Result<LaneRecord, Fault> {
         let LaneRow { id, name, state, .. } = held.row.clone();
         Ok(LaneRecord { id, name, state, backlog: held.backlog, oldest: self.oldest(id)? })
@@ -235,7 +245,7 @@ impl Store for SqliteStore {
         let written = row.write(self.write()?);
         self.checked(written)?;
         self.undo.push(Undo::Lane(id, None));
-        let held = Held { row, backlog: 0, heads: HashMap::new(), claimed: HashMap::new() };
+        let held = Held { row, backlog: 0, in_file: false, heads: HashMap::new(), claimed: HashMap::new() };
         let record = self.record_of(&held)?;
         self.lanes.insert(id, Box::new(held));
         Ok(record)
@@ -293,13 +303,15 @@ impl Store for SqliteStore {
     }
 
     fn commit(&mut self) -> Result<bool, Fault> {
+        self.fresh.clear();
         if self.connection()?.is_autocommit() {
             self.forget_undo();
             return Ok(false);
         }
         let commits = self.commits + u64::from(self.dirty);
         if self.dirty {
-            open::write_meta(self.connection()?, self.generation, commits)
+            let floor = self.young.floor(self.next_message);
+            open::write_meta(self.connection()?, self.generation, commits, floor)
                 .map_err(|error| self.fault(&error))?;
         }
         let done = self.connection()?.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));

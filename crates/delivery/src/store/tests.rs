@@ -28,13 +28,17 @@ impl Subject for MemoryStore {
 struct OnDisk {
     store: Option<SqliteStore>,
     folder: tempfile::TempDir,
+    max_young: (usize, i64),
 }
 
 impl OnDisk {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Some(SqliteStore::open(folder.path(), Retention::default()).unwrap());
-        Self { store, folder }
+        Self::with((usize::MAX, i64::MAX))
+    }
+
+    /// One in which so many deliveries have no record of their own, of so many messages.
+    fn with(max_young: (usize, i64)) -> Self {
+        Self { store: None, folder: tempfile::tempdir().unwrap(), max_young }.restarted()
     }
 
     fn store(&mut self) -> &mut SqliteStore {
@@ -45,7 +49,8 @@ impl OnDisk {
 impl Subject for OnDisk {
     fn restarted(mut self) -> Self {
         self.store = None;
-        self.store = Some(SqliteStore::open(self.folder.path(), Retention::default()).unwrap());
+        let store = self.store.insert(SqliteStore::open(self.folder.path(), Retention::default()).unwrap());
+        store.limit_young(self.max_young);
         self
     }
 }
@@ -110,6 +115,9 @@ macro_rules! contract {
         }
         mod sqlite_store {
             $(#[test] fn $name() { super::$name(super::OnDisk::new()); })*
+        }
+        mod on_disk_with_a_record_for_most {
+            $(#[test] fn $name() { super::$name(super::OnDisk::with((1, 2))); })*
         }
     };
 }
@@ -382,14 +390,43 @@ fn what_is_appended_is_claimed_at_once_as_far_as_there_is_room(mut store: impl S
 /// What is done to both stores at once.
 #[derive(Clone, Debug)]
 enum Step {
-    Append { lane: u64, key: u8, ongoing: bool, coalesce: bool, room: usize },
-    Claim { lane: u64, limit: usize, epoch: u32, bytes: u64 },
-    Settle { which: usize },
-    Park { which: usize, seconds: u64, outage: Option<u32> },
-    Sweep { lane: u64, seconds: u64 },
-    Wait { seconds: u64 },
+    Append {
+        lane: u64,
+        key: u8,
+        ongoing: bool,
+        coalesce: bool,
+        room: usize,
+    },
+    Claim {
+        lane: u64,
+        limit: usize,
+        epoch: u32,
+        bytes: u64,
+    },
+    Settle {
+        which: usize,
+    },
+    Park {
+        which: usize,
+        seconds: u64,
+        outage: Option<u32>,
+    },
+    Sweep {
+        lane: u64,
+        seconds: u64,
+    },
+    Wait {
+        seconds: u64,
+    },
     Restart,
     Reopen,
+    /// All of this, and it is taken back.
+    Undone {
+        lane: u64,
+        key: u8,
+        which: usize,
+        settle: bool,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -405,6 +442,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..40_u64).prop_map(|seconds| Step::Wait { seconds }),
         1 => proptest::strategy::Just(Step::Restart),
         1 => proptest::strategy::Just(Step::Reopen),
+        2 => (1..3_u64, 0..3_u8, any::<usize>(), any::<bool>())
+            .prop_map(|(lane, key, which, settle)| Step::Undone { lane, key, which, settle }),
     ]
 }
 
@@ -412,8 +451,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn the_store_on_disk_does_what_the_plain_model_does(steps in vec(step(), 1..60)) {
-        let (mut disk, mut model) = (OnDisk::new(), MemoryStore::default());
+    fn the_store_on_disk_does_what_the_plain_model_does(steps in vec(step(), 1..60), max_young in (0..6_usize, 1..9_i64)) {
+        let (mut disk, mut model) = (OnDisk::with(max_young), MemoryStore::default());
         for name in ["a", "b"] {
             assert_eq!(disk.lane(name).unwrap(), model.lane(name).unwrap());
             disk.commit().unwrap();
@@ -461,6 +500,19 @@ proptest! {
                     claimed.clear();
                 }
                 Step::Reopen => disk.reopen().unwrap(),
+                Step::Undone { lane, key, which, settle } => {
+                    let entry = entry(&format!("k{key}"), "ongoing", &[(LaneId(lane), Coalesce::Superseded)]);
+                    disk.append(&[entry.clone(), entry], now).unwrap();
+                    at_once(&mut disk, LaneId(lane), 1, 100);
+                    disk.store().claim(Wanted { lane: LaneId(lane), limit: 2, epoch: 9, bytes: 100 }, now).unwrap();
+                    if let Some(&(lane, id)) = claimed.get(which % claimed.len().max(1)) {
+                        let disposal = if settle { DELIVERED } else { park(now, Some(0)) };
+                        let finish = Finish { lane, id, attempts: 1, disposal, attempt: None, now };
+                        assert!(disk.store().finish(&finish).unwrap().due.is_some() || settle);
+                    }
+                    disk.store().sweep(LaneId(lane), now, &Reason::Expired, now, 1).unwrap();
+                    disk.abort().unwrap();
+                }
             }
             let backlogs = |lanes: Vec<LaneRecord>| -> BTreeMap<LaneId, (u64, Option<Timestamp>)> {
                 lanes.into_iter().map(|lane| (lane.id, (lane.backlog, lane.oldest))).collect()

@@ -8,6 +8,7 @@ mod lanes;
 mod search;
 mod view;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,10 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use super::documents::DOCUMENT;
 use super::queries::one;
-use super::rows::{Broken, LANE, LaneRow, MESSAGE, MessageRow, PENDING, Pending, SETTLED, SettledRow, int};
+use super::rows::{
+    Broken, LANE, LaneRow, MESSAGE, MessageRow, PENDING, Pending, SettledRow, int, settled_columns,
+};
+use super::young;
 use crate::clock::Timestamp;
 use crate::store::{AttemptRecord, DeliveryId, Document, LaneId, LaneState, Parts, Sequence};
 
@@ -143,16 +147,21 @@ impl Archive {
                        UNION ALL SELECT seq FROM settled WHERE lane = ?1 AND n = ?2";
             let seq =
                 connection.prepare_cached(seq)?.query_row(place, |row| row.get::<_, i64>(0)).optional()?;
+            let seq = match seq {
+                Some(seq) => Some(seq),
+                None => young::message_of(connection, lane, id)?,
+            };
             let Some(seq) = seq else { return Ok(None) };
-            let message = message(connection, seq)?;
-            let Some(message) = message.transpose()? else { return Ok(None) };
-            Ok(Some(Detail {
-                delivery: delivery(connection, &message, (lane, id), None)?,
-                attempts: attempts(connection, lane, id)?,
-                supersedable: message.supersedable,
-                body: message.body,
-            }))
+            detail(connection, seq, (lane, id))
         })
+    }
+
+    /// All that is known of a delivery that was listed; `None` if it is not there any more.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or the record is damaged.
+    pub fn detail(&self, listed: &Delivery) -> Result<Option<Detail>, ReadError> {
+        self.read(|connection| detail(connection, int(listed.sequence.0), (listed.lane, listed.id)))
     }
 
     /// The attempts of a delivery, oldest first.
@@ -213,6 +222,20 @@ fn message(connection: &Connection, seq: i64) -> rusqlite::Result<Option<Result<
     one(select.query_row([seq], MessageRow::read), || format!("message {seq}"))
 }
 
+fn detail(
+    connection: &Connection,
+    seq: i64,
+    (lane, id): (LaneId, DeliveryId),
+) -> Result<Option<Detail>, ReadError> {
+    let Some(message) = message(connection, seq)?.transpose()? else { return Ok(None) };
+    Ok(Some(Detail {
+        delivery: delivery(connection, &message, (lane, id), None)?,
+        attempts: attempts(connection, lane, id)?,
+        supersedable: message.supersedable,
+        body: message.body,
+    }))
+}
+
 /// How many messages of a key are looked at for one that was sent again.
 const MAX_LATER: u64 = 64;
 
@@ -234,6 +257,17 @@ fn later(connection: &Connection, delivery: &Delivery, key: &str) -> rusqlite::R
     Ok(found)
 }
 
+fn settled(
+    connection: &Connection,
+    lane: LaneId,
+    id: DeliveryId,
+) -> rusqlite::Result<Option<Result<SettledRow<'static>, Broken>>> {
+    let columns = settled_columns(connection)?;
+    let mut select =
+        connection.prepare_cached(&format!("SELECT {columns} FROM settled WHERE lane = ?1 AND n = ?2"))?;
+    one(select.query_row([int(lane.0), int(id.0)], SettledRow::read), || "a record".to_owned())
+}
+
 /// How a delivery of a message is.
 fn delivery(
     connection: &Connection,
@@ -245,23 +279,30 @@ fn delivery(
     let mut select =
         connection.prepare_cached(&format!("SELECT {PENDING} FROM pending WHERE lane = ?1 AND n = ?2"))?;
     let pending = one(select.query_row(place, Pending::read), || "a record".to_owned())?;
-    let mut select =
-        connection.prepare_cached(&format!("SELECT {SETTLED} FROM settled WHERE lane = ?1 AND n = ?2"))?;
-    let settled = one(select.query_row(place, SettledRow::read), || "a record".to_owned())?;
+    let settled = settled(connection, lane, id)?;
+    let mut last = None;
     let (attempts, status) = match (pending, settled) {
         (Some(Ok(pending)), _) if pending.head => (pending.attempts, Status::Due(pending.due)),
         (Some(Ok(pending)), _) => (pending.attempts, Status::Behind),
-        (None, Some(Ok(settled))) => (settled.attempts, Status::Settled(settled.settled, settled.at)),
+        (None, Some(Ok(settled))) => {
+            last = settled.attempt.map(Cow::into_owned);
+            (settled.attempts, Status::Settled(settled.settled, settled.at))
+        }
         (Some(Err(broken)), _) | (None, Some(Err(broken))) => (0, Status::Unreadable(broken.0)),
+        (None, None) if young::floor(connection)?.is_some_and(|floor| message.seq >= floor) => {
+            (0, Status::Due(message.accepted))
+        }
         (None, None) => (0, Status::Unreadable("it has no record".to_owned())),
     };
-    // What was tried for days has hundreds of attempts: a list reads one of each.
-    let mut select = connection.prepare_cached(&format!(
-        "SELECT {} FROM attempt WHERE lane = ?1 AND n = ?2 ORDER BY number DESC, at DESC LIMIT 1",
-        super::attempts::columns(connection)?
-    ))?;
-    let last = one(select.query_row(place, super::attempts::read), || "an attempt".to_owned())?;
-    let last = last.map(|attempt| attempt.unwrap_or_else(damaged));
+    if last.is_none() && attempts > 0 {
+        // What was tried for days has hundreds of attempts: a list reads one of each.
+        let mut select = connection.prepare_cached(&format!(
+            "SELECT {} FROM attempt WHERE lane = ?1 AND n = ?2 ORDER BY number DESC, at DESC LIMIT 1",
+            super::attempts::columns(connection)?
+        ))?;
+        let found = one(select.query_row(place, super::attempts::read), || "an attempt".to_owned())?;
+        last = found.map(|attempt| attempt.unwrap_or_else(damaged));
+    }
     Ok(Delivery {
         lane,
         id,
@@ -286,7 +327,12 @@ fn attempts(connection: &Connection, lane: LaneId, id: DeliveryId) -> rusqlite::
     let rows = select.query_map(params![int(lane.0), int(id.0)], read)?;
     let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?.into_iter();
     let rows = rows.filter_map(Result::transpose);
-    rows.map(|row| Ok(row?.unwrap_or_else(damaged))).collect()
+    let mut attempts: Vec<_> =
+        rows.map(|row| Ok(row?.unwrap_or_else(damaged))).collect::<rusqlite::Result<_>>()?;
+    if let Some(Ok(settled)) = settled(connection, lane, id)? {
+        attempts.extend(settled.attempt.map(Cow::into_owned));
+    }
+    Ok(attempts)
 }
 
 /// Stands in the place of an attempt whose record is not what was written.

@@ -4,32 +4,34 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Row, params};
 
-use super::rows::{Broken, Seal, int, time};
+use super::rows::{Broken, Seal, format, int, time};
 use crate::clock::Timestamp;
 use crate::store::{AttemptRecord, DeliveryId, LaneId, Parts};
 
 /// The columns of a row, as a file of this format has them. One that was not opened since may be of an earlier one.
 pub(super) fn columns(connection: &Connection) -> rusqlite::Result<&'static str> {
-    let format: i64 = connection.prepare_cached("PRAGMA user_version")?.query_row([], |row| row.get(0))?;
-    Ok(if format < WITH_PARTS { ATTEMPT_BEFORE } else { ATTEMPT })
+    Ok(if format(connection)? < WITH_PARTS { ATTEMPT_BEFORE } else { ATTEMPT })
 }
 
 /// The format that brought the parts.
 const WITH_PARTS: i64 = 3;
 
 const ATTEMPT_BEFORE: &str =
-    "lane, n, number, at, word, outcome, status, took, response, crc, NULL, NULL, NULL, NULL";
+    "lane, n, crc, number, at, word, outcome, status, took, response, NULL, NULL, NULL, NULL";
 const ATTEMPT: &str =
-    "lane, n, number, at, word, outcome, status, took, response, crc, peer, connect, tls, first_byte";
+    "lane, n, crc, number, at, word, outcome, status, took, response, peer, connect, tls, first_byte";
 
-fn micros(time: Duration) -> i64 {
+pub(super) fn micros(time: Duration) -> i64 {
     int(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
 }
 
 fn crc(lane: LaneId, n: DeliveryId, attempt: &AttemptRecord) -> i64 {
-    let seal = Seal::of("attempt")
-        .int(int(lane.0))
-        .int(int(n.0))
+    cover(Seal::of("attempt").int(int(lane.0)).int(int(n.0)), attempt).crc()
+}
+
+/// Has a check cover an attempt too.
+pub(super) fn cover(seal: Seal, attempt: &AttemptRecord) -> Seal {
+    let seal = seal
         .int(i64::from(attempt.number))
         .int(time(attempt.at))
         .bytes(attempt.word.as_bytes())
@@ -40,11 +42,11 @@ fn crc(lane: LaneId, n: DeliveryId, attempt: &AttemptRecord) -> i64 {
     // A row of an earlier format has none of this, and its CRC was made without.
     let Parts { peer, connect, tls, first_byte } = &attempt.parts;
     if attempt.parts == Parts::default() {
-        return seal.crc();
+        return seal;
     }
     let times = [connect, tls, first_byte].map(|time| time.map(micros));
     let seal = times.into_iter().fold(seal, Seal::maybe);
-    seal.bytes(peer.as_deref().unwrap_or_default().as_bytes()).crc()
+    seal.bytes(peer.as_deref().unwrap_or_default().as_bytes())
 }
 
 pub(super) fn write(
@@ -79,25 +81,30 @@ pub(super) fn write(
 pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Result<AttemptRecord, Broken>> {
     let (lane, n): (i64, i64) = (row.get(0)?, row.get(1)?);
     let (lane, n) = (LaneId(lane.cast_unsigned()), DeliveryId(n.cast_unsigned()));
+    let found = from_row(row, 3)?.filter(|attempt| row.get(2) == Ok(crc(lane, n, attempt)));
+    Ok(found.ok_or_else(|| Broken(format!("an attempt of delivery {} of {lane}", n.0))))
+}
+
+/// The attempt that stands in a row from this column on; `None` if none does.
+pub(super) fn from_row(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<AttemptRecord>> {
+    let Some(number) = row.get(first)? else { return Ok(None) };
     let time_at = |column: usize| -> rusqlite::Result<Option<Duration>> {
-        let micros: Option<i64> = row.get(column)?;
+        let micros: Option<i64> = row.get(first + column)?;
         Ok(micros.map(|micros| Duration::from_micros(micros.cast_unsigned())))
     };
-    let attempt = AttemptRecord {
-        number: row.get(2)?,
-        at: Timestamp::from_micros(row.get::<_, i64>(3)?.cast_unsigned()),
-        word: row.get::<_, String>(4)?.into(),
-        outcome: row.get(5)?,
-        status: row.get(6)?,
-        took: Duration::from_micros(row.get::<_, i64>(7)?.cast_unsigned()),
-        response: row.get(8)?,
+    Ok(Some(AttemptRecord {
+        number,
+        at: Timestamp::from_micros(row.get::<_, i64>(first + 1)?.cast_unsigned()),
+        word: row.get::<_, String>(first + 2)?.into(),
+        outcome: row.get(first + 3)?,
+        status: row.get(first + 4)?,
+        took: time_at(5)?.unwrap_or_default(),
+        response: row.get(first + 6)?,
         parts: Parts {
-            peer: row.get(10)?,
-            connect: time_at(11)?,
-            tls: time_at(12)?,
-            first_byte: time_at(13)?,
+            peer: row.get(first + 7)?,
+            connect: time_at(8)?,
+            tls: time_at(9)?,
+            first_byte: time_at(10)?,
         },
-    };
-    let whole = crc(lane, n, &attempt) == row.get::<_, i64>(9)?;
-    Ok(if whole { Ok(attempt) } else { Err(Broken(format!("an attempt of delivery {} of {lane}", n.0))) })
+    }))
 }

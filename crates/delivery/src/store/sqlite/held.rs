@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::SqliteStore;
 use super::rows::{LaneRow, Pending};
-use super::{Recent, SqliteStore};
+use super::young::Delivery;
 use crate::store::{DeliveryId, LaneId};
 
 /// What is held of a lane in memory.
@@ -11,6 +12,8 @@ use crate::store::{DeliveryId, LaneId};
 pub(super) struct Held {
     pub(super) row: LaneRow,
     pub(super) backlog: u64,
+    /// Whether heads of it may have records: if not, there is no need to look for what is due in the file.
+    pub(super) in_file: bool,
     /// The head of each key, by the key's hash.
     pub(super) heads: HashMap<i64, DeliveryId>,
     /// As they were read: nothing but [`Store::finish`] changes them.
@@ -22,9 +25,10 @@ pub(super) struct Held {
 pub(super) enum Undo {
     Claimed(LaneId, DeliveryId),
     Released(Pending),
-    Lane(LaneId, Option<(LaneRow, u64)>),
+    Lane(LaneId, Option<(LaneRow, u64, bool)>),
     Head(LaneId, i64, Option<DeliveryId>),
     NextMessage(i64),
+    Young((LaneId, DeliveryId), Option<Delivery>),
 }
 
 impl Held {
@@ -43,7 +47,7 @@ impl SqliteStore {
         if !self.remembered.insert(id) {
             return;
         }
-        let before = self.lanes.get(&id).map(|held| (held.row.clone(), held.backlog));
+        let before = self.lanes.get(&id).map(|held| (held.row.clone(), held.backlog, held.in_file));
         self.undo.push(Undo::Lane(id, before));
     }
 
@@ -62,6 +66,18 @@ impl SqliteStore {
             let before = held.set_head(keyh, head);
             self.undo.push(Undo::Head(lane, keyh, before));
         }
+    }
+
+    /// Whether heads of a lane may have records.
+    pub(super) fn set_in_file(&mut self, lane: LaneId, in_file: bool) {
+        self.remember_lane(lane);
+        if let Some(held) = self.lanes.get_mut(&lane) {
+            held.in_file = in_file;
+        }
+    }
+
+    pub(super) fn is_in_file(&self, lane: LaneId) -> bool {
+        self.lanes.get(&lane).is_some_and(|held| held.in_file)
     }
 
     pub(super) fn mark_claimed(&mut self, pending: Pending) {
@@ -90,8 +106,6 @@ impl SqliteStore {
 
     /// Takes back what was done since the last commit.
     pub(super) fn take_back(&mut self) {
-        // Numbers are given anew.
-        self.recent = Recent::default();
         self.fresh.clear();
         self.remembered.clear();
         for undo in std::mem::take(&mut self.undo).into_iter().rev() {
@@ -105,9 +119,9 @@ impl SqliteStore {
                 Undo::Lane(lane, None) => {
                     self.lanes.remove(&lane);
                 }
-                Undo::Lane(lane, Some((row, backlog))) => {
+                Undo::Lane(lane, Some((row, backlog, in_file))) => {
                     if let Some(held) = self.lanes.get_mut(&lane) {
-                        (held.row, held.backlog) = (row, backlog);
+                        (held.row, held.backlog, held.in_file) = (row, backlog, in_file);
                     }
                 }
                 Undo::Head(lane, keyh, before) => {
@@ -116,6 +130,9 @@ impl SqliteStore {
                     }
                 }
                 Undo::NextMessage(next) => self.next_message = next,
+                Undo::Young(place, before) => {
+                    self.young.set(place, before);
+                }
             }
         }
     }

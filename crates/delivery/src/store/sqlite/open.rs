@@ -11,7 +11,8 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use super::files::Mark;
 use super::once;
 use super::rows::{LANE, LaneRow, Seal, int};
-use super::{Held, OpenError, SqliteStore};
+use super::young::Damage;
+use super::{Held, OpenError, SqliteStore, young};
 use crate::store::{DeliveryId, Fault, LaneId};
 
 /// The scripts that lead from each format to the next. A file of format N has had the first N of them.
@@ -20,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("documents.sql"),
     include_str!("parts.sql"),
     include_str!("places.sql"),
+    include_str!("records.sql"),
 ];
 
 /// Marks the file as ours ("FWst").
@@ -30,7 +32,7 @@ const NEW_FILE: &str = "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTA
 
 /// Set for every connection that writes. The log is written into the file by us, so that a failure is seen.
 const WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
-    PRAGMA journal_size_limit = 16777216; PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY;
+    PRAGMA journal_size_limit = 16777216; PRAGMA cache_size = -6000; PRAGMA temp_store = MEMORY;
     PRAGMA mmap_size = 0; PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF; PRAGMA foreign_keys = OFF;";
 
 impl SqliteStore {
@@ -59,11 +61,11 @@ impl SqliteStore {
         // After a failed sync the log may be in the system's memory only. What it holds is written into the file anew,
         // and the file is synced, before anything is built on it.
         checkpoint(&connection, "TRUNCATE").map_err(|error| OpenError::Fault(self.fault(&error)))?;
-        self.load(&connection)?;
+        let damage = self.load(&connection)?;
         self.folder.set_mark(mark);
         (self.generation, self.commits) = (mark.generation, mark.commits);
         self.connection = Some(connection);
-        Ok(())
+        Ok(self.mend(&damage)?)
     }
 
     fn prepare(&self, connection: &Connection) -> rusqlite::Result<i64> {
@@ -81,7 +83,7 @@ impl SqliteStore {
             if number == 1 {
                 let generation = *uuid::Uuid::now_v7().as_bytes();
                 let text: String = generation.iter().map(|byte| format!("{byte:02x}")).collect();
-                let crc = meta_crc(&generation, 0);
+                let crc = meta_crc(&generation, 0, None);
                 steps.push_str(&format!("INSERT INTO meta VALUES (1, x'{text}', 0, {crc});"));
             }
             steps.push_str("COMMIT;");
@@ -92,15 +94,15 @@ impl SqliteStore {
 
     /// Compares the file with the mark, and with what this process knows to be committed.
     fn verify(&self, connection: &Connection) -> Result<Mark, OpenError> {
-        let row = connection.query_row("SELECT generation, commits, crc FROM meta", [], |row| {
-            Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+        let row = connection.query_row("SELECT generation, commits, floor, crc FROM meta", [], |row| {
+            Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, i64>(1)?, row.get(2)?, row.get::<_, i64>(3)?))
         });
         let row = row.optional().map_err(|error| OpenError::Fault(self.fault(&error)))?;
         let damaged = || Fault::Damaged("its first record is not what was written".to_owned());
-        let (generation, commits, crc) = row.ok_or_else(damaged)?;
+        let (generation, commits, floor, crc) = row.ok_or_else(damaged)?;
         let commits = u64::try_from(commits).map_err(|_| damaged())?;
         let generation: [u8; 16] = generation.try_into().map_err(|_| damaged())?;
-        if crc != meta_crc(&generation, commits) {
+        if crc != meta_crc(&generation, commits, floor) {
             return Err(OpenError::Fault(damaged()));
         }
         let mark = Mark { generation, commits };
@@ -133,10 +135,10 @@ impl SqliteStore {
         let Some(connection) = self.connection.take() else { return Ok(()) };
         let loaded = self.load(&connection);
         self.connection = Some(connection);
-        loaded.map_err(OpenError::into_fault)
+        self.mend(&loaded.map_err(OpenError::into_fault)?)
     }
 
-    fn load(&mut self, connection: &Connection) -> Result<(), OpenError> {
+    fn load(&mut self, connection: &Connection) -> Result<Damage, OpenError> {
         let failed = |error: &rusqlite::Error| OpenError::Fault(self.fault(error));
         let mut select =
             connection.prepare(&format!("SELECT {LANE} FROM lane")).map_err(|error| failed(&error))?;
@@ -148,7 +150,8 @@ impl SqliteStore {
             let backlog = backlog(connection, row.id).map_err(|error| failed(&error))?;
             let heads = heads(connection, row.id).map_err(|error| failed(&error))?;
             let claimed = self.lanes.get(&row.id).map_or_else(HashMap::new, |held| held.claimed.clone());
-            lanes.insert(row.id, Box::new(Held { row, backlog, heads, claimed }));
+            let in_file = backlog > 0;
+            lanes.insert(row.id, Box::new(Held { row, backlog, in_file, heads, claimed }));
         }
         let last: Option<i64> = connection
             .query_row("SELECT max(seq) FROM message", [], |row| row.get(0))
@@ -157,10 +160,12 @@ impl SqliteStore {
             .query_row("SELECT max(seq) FROM once", [], |row| row.get(0))
             .map_err(|error| failed(&error))?;
         drop(select);
-        self.seen = once::load(connection).map_err(|error| failed(&error))?;
+        let (young, damage) = young::load(connection, &mut lanes).map_err(|error| failed(&error))?;
+        let seen = once::load(connection).map_err(|error| failed(&error))?;
+        (self.young, self.seen) = (young, seen);
         self.next_message = last.max(newest).unwrap_or(0) + 1;
         self.lanes = lanes;
-        Ok(())
+        Ok(damage)
     }
 }
 
@@ -177,17 +182,21 @@ fn heads(connection: &Connection, lane: LaneId) -> rusqlite::Result<HashMap<i64,
     select.query_map([int(lane.0)], head)?.collect()
 }
 
-fn meta_crc(generation: &[u8; 16], commits: u64) -> i64 {
-    Seal::of("meta").bytes(generation).int(int(commits)).crc()
+/// Before the first commit of a format that has it there is no floor, and the CRC was made without.
+fn meta_crc(generation: &[u8; 16], commits: u64, floor: Option<i64>) -> i64 {
+    let seal = Seal::of("meta").bytes(generation).int(int(commits));
+    floor.into_iter().fold(seal, Seal::int).crc()
 }
 
 pub(super) fn write_meta(
     connection: &Connection,
     generation: [u8; 16],
     commits: u64,
+    floor: i64,
 ) -> rusqlite::Result<()> {
-    let mut update = connection.prepare_cached("UPDATE meta SET commits = ?1, crc = ?2 WHERE id = 1")?;
-    update.execute(params![int(commits), meta_crc(&generation, commits)])?;
+    let mut update =
+        connection.prepare_cached("UPDATE meta SET commits = ?1, floor = ?2, crc = ?3 WHERE id = 1")?;
+    update.execute(params![int(commits), floor, meta_crc(&generation, commits, Some(floor))])?;
     Ok(())
 }
 

@@ -1,18 +1,21 @@
 //! What is not settled: adding it, claiming what is due, and what becomes of it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rusqlite::{OptionalExtension, params};
 
 use super::once::{self, OnceRow};
 use super::rows::{Broken, MessageRow, Pending, SettledRow, int, key_hash, time};
+use super::young::Delivery;
 use super::{SqliteStore, Undo, attempts};
 use crate::clock::Timestamp;
 use crate::message::Message;
 use crate::retry::Reason;
 use crate::store::{
-    Appended, AppendedBatch, Claim, Coalesce, DeliveryId, Disposal, Entry, Fault, Finish, Finished, Fresh,
-    LaneId, Offer, Room, Sequence, Settled, Wanted,
+    Appended, AppendedBatch, AttemptRecord, Claim, Coalesce, DeliveryId, Disposal, Entry, Fault, Finish,
+    Finished, Fresh, LaneId, Offer, Room, Sequence, Settled, Wanted,
 };
 
 pub(super) fn append(
@@ -33,7 +36,8 @@ pub(super) fn append(
         let seq = store.next_message;
         store.undo.push(Undo::NextMessage(seq));
         store.next_message += 1;
-        let message = &entry.message;
+        store.write_old()?;
+        let message = &Arc::new(entry.message.clone());
         let mut fanout = Vec::with_capacity(entry.lanes.len());
         for (lane, coalesce) in &entry.lanes {
             if !store.lanes.contains_key(lane) {
@@ -58,7 +62,6 @@ pub(super) fn append(
         };
         let written = row.write(store.write()?);
         store.checked(written)?;
-        store.recent.keep(seq, message);
         if let Some((digest, body)) = &entry.once {
             let (digest, body, id) = (digest.to_vec(), body.to_vec(), message.id.as_str().to_owned());
             store.seen.add(seq, &digest);
@@ -80,9 +83,8 @@ pub(super) fn append(
 pub(super) fn claim_appended(store: &mut SqliteStore, lane: LaneId, room: Room) -> Result<Fresh, Fault> {
     let heads = store.fresh.remove(&lane).unwrap_or_default();
     let (many, mut fresh, mut bytes) = (heads.len(), Fresh::default(), 0);
-    for pending in heads.into_iter().take(room.count) {
-        // What was appended just now is in memory, but for the first of very many or very long ones.
-        let Some(message) = store.recent.get(pending.seq) else { break };
+    for Delivery { pending, message, .. } in heads.into_iter().take(room.count) {
+        let Some(message) = message else { break };
         let size = message.body.len() as u64;
         if !fresh.offers.is_empty() && bytes + size > room.bytes {
             break;
@@ -121,10 +123,6 @@ pub(super) fn finish(store: &mut SqliteStore, finish: &Finish) -> Result<Finishe
     let (lane, id) = (finish.lane, finish.id);
     // What was claimed changes by this call only, so that it need not be read again.
     let Some(pending) = store.release(lane, id) else { return Ok(Finished::default()) };
-    if let Some(attempt) = &finish.attempt {
-        let written = attempts::write(store.write()?, lane, id, attempt);
-        store.checked(written)?;
-    }
     // It was settled by a commit whose answer was lost in a fault.
     let gone = Finished { settled: true, superseded: false, due: Some(finish.now) };
     let settled = match &finish.disposal {
@@ -135,16 +133,36 @@ pub(super) fn finish(store: &mut SqliteStore, finish: &Finish) -> Result<Finishe
             Settled::Superseded
         }
         Disposal::Park { until, outage, .. } => {
+            if let Some(attempt) = &finish.attempt {
+                let written = attempts::write(store.write()?, lane, id, attempt);
+                store.checked(written)?;
+            }
             let parked = Pending { attempts: finish.attempts, due: *until, outage: *outage, ..pending };
-            let parked = parked.park(store.write()?);
-            let there = store.checked(parked)?;
+            let there = store.park(&parked)?;
             let finished = Finished { settled: false, superseded: false, due: Some(*until) };
             return Ok(if there { finished } else { gone });
         }
     };
     let superseded = finish.disposal != Disposal::Settle(settled.clone());
-    let due = store.settle(&pending, settled, finish.attempts.max(pending.attempts), finish.now)?;
+    let attempts = finish.attempts.max(pending.attempts);
+    let end = End { settled, attempts, attempt: finish.attempt.as_ref() };
+    let due = store.settle(&pending, end, finish.now)?;
     Ok(Finished { settled: true, superseded, due })
+}
+
+/// How a delivery ends.
+pub(super) struct End<'a> {
+    settled: Settled,
+    attempts: u32,
+    /// The attempt that it ends with.
+    attempt: Option<&'a AttemptRecord>,
+}
+
+impl End<'_> {
+    /// One that no attempt leads to.
+    pub(super) fn without(settled: Settled, attempts: u32) -> Self {
+        Self { settled, attempts, attempt: None }
+    }
 }
 
 impl SqliteStore {
@@ -153,10 +171,11 @@ impl SqliteStore {
         &mut self,
         lane: LaneId,
         seq: i64,
-        message: &Message,
+        message: &Arc<Message>,
         now: Timestamp,
     ) -> Result<DeliveryId, Fault> {
         self.remember_lane(lane);
+        self.young.came += 1;
         let keyh = key_hash(message.key.as_str());
         let head = self.head(lane, keyh).is_none();
         let Some(held) = self.lanes.get_mut(&lane) else { return Ok(DeliveryId(0)) };
@@ -175,13 +194,30 @@ impl SqliteStore {
             due: now,
             outage: None,
         };
-        let written = pending.write(self.write()?);
-        self.checked(written)?;
         if head {
             self.set_head(lane, keyh, Some(n));
-            self.fresh.entry(lane).or_default().push(pending);
+            let message = Some(Arc::clone(message));
+            let delivery = Delivery { pending, message, before: self.young.came };
+            if self.young.is_full(self.max_young.0) {
+                self.write_head(&delivery.pending)?;
+            } else {
+                self.set_young((lane, n), Some(delivery.clone()));
+            }
+            self.fresh.entry(lane).or_default().push(delivery);
+        } else {
+            let written = pending.write(self.write()?);
+            self.checked(written)?;
         }
         Ok(n)
+    }
+
+    /// Keeps what becomes of a delivery that was tried; says whether it is there.
+    fn park(&mut self, parked: &Pending) -> Result<bool, Fault> {
+        if self.set_young((parked.lane, parked.n), None).is_some() {
+            return self.write_head(parked).map(|()| true);
+        }
+        let there = parked.park(self.write()?);
+        self.checked(there)
     }
 
     /// Settles what a new message of the key makes superfluous.
@@ -195,11 +231,10 @@ impl SqliteStore {
         for n in self.of_key(lane, key_hash(key))? {
             let Some(Ok(pending)) = self.pending(lane, n)? else { continue };
             if pending.spare && !self.is_claimed(lane, n) {
-                let attempts = pending.attempts;
-                self.settle(&pending, Settled::Superseded, attempts, now)?;
+                self.settle(&pending, End::without(Settled::Superseded, pending.attempts), now)?;
                 batch.superseded.push((lane, n));
                 if let Some(fresh) = self.fresh.get_mut(&lane) {
-                    fresh.retain(|fresh| fresh.n != n);
+                    fresh.retain(|fresh| fresh.pending.n != n);
                 }
             }
         }
@@ -213,6 +248,11 @@ impl SqliteStore {
         n: DeliveryId,
         now: Timestamp,
     ) -> Result<Option<(Pending, Offer)>, Fault> {
+        if let Some(Delivery { pending, message: Some(message), .. }) = self.young.get(lane, n) {
+            let (attempts, accepted) = (pending.attempts, pending.accepted);
+            let offer = Offer { id: n, attempts, accepted, message: Arc::clone(message) };
+            return Ok(Some((pending.clone(), offer)));
+        }
         let broken = match self.pending(lane, n)? {
             None => return Ok(None),
             Some(Err(broken)) => broken,
@@ -248,7 +288,9 @@ impl SqliteStore {
                 });
                 row.optional()
             });
-        let Some([seq, keyh, accepted, attempts]) = self.checked(indexed)? else { return Ok(None) };
+        let young = self.young.get(lane, n).map(|young| &young.pending);
+        let young = young.map(|young| [young.seq, young.keyh, time(young.accepted), 0]);
+        let Some([seq, keyh, accepted, attempts]) = self.checked(indexed)?.or(young) else { return Ok(None) };
         // A head's true key is known.
         let held = self.lanes.get(&lane);
         let key =
@@ -267,7 +309,7 @@ impl SqliteStore {
             outage: None,
         };
         let attempts = u32::try_from(attempts).unwrap_or(0);
-        self.settle(&pending, Settled::Dead(Reason::Damaged), attempts, now)
+        self.settle(&pending, End::without(Settled::Dead(Reason::Damaged), attempts), now)
     }
 
     /// Takes a delivery out of the backlog into the history, and lets the next of its key step forward; gives the time when
@@ -275,27 +317,32 @@ impl SqliteStore {
     pub(super) fn settle(
         &mut self,
         pending: &Pending,
-        settled: Settled,
-        attempts: u32,
+        end: End<'_>,
         now: Timestamp,
     ) -> Result<Option<Timestamp>, Fault> {
         let Pending { lane, n, seq, accepted, .. } = *pending;
         self.remember_lane(lane);
-        let row = SettledRow { lane, n, seq, settled, attempts, accepted, at: now };
-        let connection = self.write()?;
-        let written = connection
-            .prepare_cached("DELETE FROM pending WHERE lane = ?1 AND n = ?2")
-            .and_then(|mut delete| delete.execute(params![int(lane.0), int(n.0)]))
-            .and_then(|deleted| row.write(connection).map(|()| deleted));
-        if self.checked(written)? == 0 {
-            // It was settled by a commit whose answer was lost in a fault: the same once more changes nothing.
-            return Ok(Some(now));
+        let is_head = self.head(lane, pending.keyh) == Some(n);
+        if self.set_young((lane, n), None).is_none() {
+            let deleted = self
+                .write()?
+                .prepare_cached("DELETE FROM pending WHERE lane = ?1 AND n = ?2")
+                .and_then(|mut delete| delete.execute(params![int(lane.0), int(n.0)]));
+            if self.checked(deleted)? == 0 {
+                // It was settled by a commit whose answer was lost in a fault: the same once more changes nothing.
+                return Ok(Some(now));
+            }
         }
+        let End { settled, attempts, attempt } = end;
+        let attempt = attempt.map(Cow::Borrowed);
+        let row = SettledRow { lane, n, seq, settled, attempts, accepted, at: now, attempt };
+        let written = row.write(self.write()?);
+        self.checked(written)?;
         if let Some(held) = self.lanes.get_mut(&lane) {
             held.backlog = held.backlog.saturating_sub(1);
         }
         // Of a broken record it is not known.
-        if self.head(lane, pending.keyh) != Some(n) {
+        if !is_head {
             return Ok(None);
         }
         let next = self.first_behind(lane, pending.keyh)?;
@@ -303,9 +350,7 @@ impl SqliteStore {
         let Some(next) = next else { return Ok(None) };
         match self.pending(lane, next)? {
             Some(Ok(follower)) => {
-                let head = Pending { head: true, due: now, ..follower };
-                let written = head.write(self.write()?);
-                self.checked(written)?;
+                self.write_head(&Pending { head: true, due: now, ..follower })?;
                 Ok(Some(now))
             }
             Some(Err(broken)) => self.set_aside(lane, next, &broken, now),

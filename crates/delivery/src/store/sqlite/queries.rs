@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::SqliteStore;
 use super::rows::{Broken, MESSAGE, MessageRow, PENDING, Pending, int, time};
@@ -26,6 +26,15 @@ pub(super) fn one<T>(
         ) => Ok(Some(Err(Broken(what())))),
         other => other.optional(),
     }
+}
+
+/// Numbers of heads that are due.
+#[derive(Default)]
+struct Due {
+    /// By their times, which stand before them.
+    by_time: Vec<(i64, i64)>,
+    /// Because the receiver came back.
+    back: Vec<i64>,
 }
 
 impl SqliteStore {
@@ -58,17 +67,33 @@ impl SqliteStore {
 
     /// Heads that are due and not claimed, oldest first.
     pub(super) fn due(&mut self, wanted: Wanted, now: Timestamp) -> Result<Vec<DeliveryId>, Fault> {
+        let Due { by_time: mut due, back: mut found } =
+            if self.is_in_file(wanted.lane) { self.due_in_file(wanted, now)? } else { Due::default() };
+        let is_free = |n: &i64| !self.is_claimed(wanted.lane, DeliveryId(n.cast_unsigned()));
+        due.retain(|(_, n)| is_free(n));
+        found.retain(is_free);
+        let young = self.young.of_lane(wanted.lane).filter(|young| young.due <= now);
+        let young = young.map(|young| (time(young.due), int(young.n.0))).filter(|(_, n)| is_free(n));
+        due.extend(young.take(wanted.limit));
+        due.sort_unstable();
+        found.extend(due.into_iter().take(wanted.limit).map(|(_, n)| n));
+        found.sort_unstable();
+        found.dedup();
+        Ok(found.into_iter().take(wanted.limit).map(|n| DeliveryId(n.cast_unsigned())).collect())
+    }
+
+    /// Those of them that have a record, and the claimed ones.
+    fn due_in_file(&mut self, wanted: Wanted, now: Timestamp) -> Result<Due, Fault> {
         let limit = int((wanted.limit + self.claims(wanted.lane)) as u64);
         let lane = int(wanted.lane.0);
         let connection = self.begin()?;
         let due = connection
             .prepare_cached(
-                "SELECT n FROM pending WHERE lane = ?1 AND head = 1 AND due <= ?2 ORDER BY due, n LIMIT ?3",
+                "SELECT due, n FROM pending WHERE lane = ?1 AND head = 1 AND due <= ?2 ORDER BY due, n LIMIT ?3",
             )
             .and_then(|mut select| {
-                let numbers =
-                    select.query_map(params![lane, time(now), limit], |row| row.get::<_, i64>(0))?;
-                numbers.collect::<rusqlite::Result<Vec<_>>>()
+                let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+                select.query_map(params![lane, time(now), limit], read)?.collect::<rusqlite::Result<Vec<_>>>()
             });
         let back = connection
             .prepare_cached(
@@ -80,16 +105,19 @@ impl SqliteStore {
                     select.query_map(params![lane, wanted.epoch, limit], |row| row.get::<_, i64>(0))?;
                 numbers.collect::<rusqlite::Result<Vec<_>>>()
             });
-        let (mut found, back) = (self.checked(due)?, self.checked(back)?);
-        found.extend(back);
-        found.sort_unstable();
-        found.dedup();
-        let free = found.into_iter().map(|n| DeliveryId(n.cast_unsigned()));
-        Ok(free.filter(|n| !self.is_claimed(wanted.lane, *n)).take(wanted.limit).collect())
+        Ok(Due { by_time: self.checked(due)?, back: self.checked(back)? })
     }
 
     /// When the next head that is not claimed is due.
     pub(super) fn next_due(&mut self, wanted: Wanted, now: Timestamp) -> Result<Option<Timestamp>, Fault> {
+        let is_free = |young: &&Pending| !self.is_claimed(young.lane, young.n);
+        let young = self.young.of_lane(wanted.lane).find(is_free).map(|young| young.due);
+        let written = if self.is_in_file(wanted.lane) { self.next_in_file(wanted, now)? } else { None };
+        Ok(young.into_iter().chain(written).min())
+    }
+
+    /// The same of those that have a record.
+    fn next_in_file(&mut self, wanted: Wanted, now: Timestamp) -> Result<Option<Timestamp>, Fault> {
         let limit = int(self.claims(wanted.lane) as u64 + 1);
         let lane = int(wanted.lane.0);
         let connection = self.begin()?;
@@ -113,6 +141,9 @@ impl SqliteStore {
                 rows.collect::<rusqlite::Result<Vec<(i64, i64)>>>()
             });
         let (soonest, back) = (self.checked(soonest)?, self.checked(back)?);
+        if soonest.is_empty() {
+            self.set_in_file(wanted.lane, false);
+        }
         let free = |rows: Vec<(i64, i64)>| {
             rows.into_iter().find(|(n, _)| !self.is_claimed(wanted.lane, DeliveryId(n.cast_unsigned())))
         };
@@ -122,18 +153,27 @@ impl SqliteStore {
 
     /// When the oldest unsettled delivery was accepted.
     pub(super) fn oldest(&self, lane: LaneId) -> Result<Option<Timestamp>, Fault> {
+        let young = self.young.of_lane(lane).next().map(|young| young.accepted);
+        if !self.is_in_file(lane) {
+            return Ok(young);
+        }
         let found = self
             .connection()?
             .prepare_cached("SELECT accepted FROM pending WHERE lane = ?1 ORDER BY n LIMIT 1")
             .and_then(|mut select| select.query_row([int(lane.0)], |row| row.get::<_, i64>(0)).optional());
-        Ok(self.checked(found)?.map(|accepted| Timestamp::from_micros(accepted.cast_unsigned())))
+        let written = self.checked(found)?.map(|accepted| Timestamp::from_micros(accepted.cast_unsigned()));
+        Ok(written.into_iter().chain(young).min())
     }
 
+    /// A delivery that is not settled.
     pub(super) fn pending(
         &mut self,
         lane: LaneId,
         n: DeliveryId,
     ) -> Result<Option<Result<Pending, Broken>>, Fault> {
+        if let Some(young) = self.young.get(lane, n) {
+            return Ok(Some(Ok(young.pending.clone())));
+        }
         let found = self
             .begin()?
             .prepare_cached(&format!("SELECT {PENDING} FROM pending WHERE lane = ?1 AND n = ?2"))
@@ -144,11 +184,7 @@ impl SqliteStore {
         self.checked(found)
     }
 
-    /// A message, from memory if it was appended just now.
     pub(super) fn message_of(&mut self, seq: i64) -> Result<Result<Arc<Message>, Broken>, Fault> {
-        if let Some(message) = self.recent.get(seq) {
-            return Ok(Ok(message));
-        }
         let row = self.message(seq)?;
         Ok(row.map(|row| {
             Arc::new(Message {

@@ -6,14 +6,15 @@
 mod lane;
 #[doc(hidden)]
 pub mod properties;
+mod settled;
 
 use rusqlite::{Row, params};
 
 use crate::clock::Timestamp;
-use crate::retry::Reason;
-use crate::store::{DeliveryId, LaneId, Route, Settled};
+use crate::store::{DeliveryId, LaneId, Route};
 
 pub(super) use lane::{LANE, LaneRow};
+pub(super) use settled::{SETTLED, SettledRow, settled_columns};
 
 /// A row that is not what was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +67,11 @@ fn unsigned(value: i64) -> u64 {
 
 fn small(value: i64) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+/// The format of a file.
+pub(super) fn format(connection: &rusqlite::Connection) -> rusqlite::Result<i64> {
+    connection.prepare_cached("PRAGMA user_version")?.query_row([], |row| row.get(0))
 }
 
 /// A hash of an order key that is the same in every process (FNV-1a, 64 bits). Keys that share one are in order with each
@@ -192,6 +198,12 @@ fn route_of(code: i64) -> Option<Route> {
     [Route::Lanes, Route::Unmatched, Route::Bypassed].into_iter().find(|route| route_code(*route) == code)
 }
 
+/// The deliveries that a message became, as its column has them.
+pub(super) fn fanout_of(column: &[u8]) -> impl Iterator<Item = (LaneId, DeliveryId)> {
+    let word = |bytes: &[u8]| bytes.try_into().map_or(0, u64::from_le_bytes);
+    column.chunks_exact(16).map(move |pair| (LaneId(word(&pair[..8])), DeliveryId(word(&pair[8..]))))
+}
+
 impl MessageRow {
     fn crc(&self, fanout: &[u8]) -> i64 {
         Seal::of("message")
@@ -244,7 +256,6 @@ impl MessageRow {
         let Some(route) = route_of(row.get(6)?) else {
             return Ok(Err(Broken(format!("message {seq}: a route that is none"))));
         };
-        let word = |bytes: &[u8]| bytes.try_into().map_or(0, u64::from_le_bytes);
         let message = Self {
             seq,
             id: text(1)?,
@@ -252,10 +263,7 @@ impl MessageRow {
             supersedable: row.get::<_, i64>(4)? != 0,
             accepted: timestamp(row.get(5)?),
             route,
-            fanout: fanout
-                .chunks_exact(16)
-                .map(|pair| (LaneId(word(&pair[..8])), DeliveryId(word(&pair[8..]))))
-                .collect(),
+            fanout: fanout_of(&fanout).collect(),
             body: row.get(8)?,
         };
         let (hash, found): (i64, i64) = (row.get(3)?, row.get(9)?);
@@ -266,101 +274,6 @@ impl MessageRow {
             return Ok(Err(Broken(what(&message))));
         }
         Ok(checked(what, found, expected, message))
-    }
-}
-
-/// A row of `settled`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct SettledRow {
-    pub(super) lane: LaneId,
-    pub(super) n: DeliveryId,
-    pub(super) seq: i64,
-    pub(super) settled: Settled,
-    pub(super) attempts: u32,
-    pub(super) accepted: Timestamp,
-    pub(super) at: Timestamp,
-}
-
-pub(super) const SETTLED: &str = "lane, n, seq, result, detail, attempts, accepted, at, crc";
-
-/// The numbers that results have on the disk. 2 and up are dead.
-fn result_code(settled: &Settled) -> (i64, &str) {
-    match settled {
-        Settled::Delivered => (0, ""),
-        Settled::Superseded => (1, ""),
-        Settled::Dead(Reason::GaveUp) => (2, ""),
-        Settled::Dead(Reason::Expired) => (3, ""),
-        Settled::Dead(Reason::Unrenderable(why)) => (4, why),
-        Settled::Dead(Reason::LaneRemoved) => (5, ""),
-        Settled::Dead(Reason::Damaged) => (6, ""),
-    }
-}
-
-fn result_of(code: i64, detail: String) -> Option<Settled> {
-    Some(match code {
-        0 => Settled::Delivered,
-        1 => Settled::Superseded,
-        2 => Settled::Dead(Reason::GaveUp),
-        3 => Settled::Dead(Reason::Expired),
-        4 => Settled::Dead(Reason::Unrenderable(detail)),
-        5 => Settled::Dead(Reason::LaneRemoved),
-        6 => Settled::Dead(Reason::Damaged),
-        _ => return None,
-    })
-}
-
-impl SettledRow {
-    fn crc(&self) -> i64 {
-        let (code, detail) = result_code(&self.settled);
-        Seal::of("settled")
-            .int(int(self.lane.0))
-            .int(int(self.n.0))
-            .int(self.seq)
-            .int(code)
-            .bytes(detail.as_bytes())
-            .int(i64::from(self.attempts))
-            .int(time(self.accepted))
-            .int(time(self.at))
-            .crc()
-    }
-
-    pub(super) fn write(&self, connection: &rusqlite::Connection) -> rusqlite::Result<()> {
-        let (code, detail) = result_code(&self.settled);
-        let mut statement = connection.prepare_cached(
-            "INSERT OR REPLACE INTO settled (lane, n, seq, result, detail, attempts, accepted, at, crc)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-        )?;
-        statement.execute(params![
-            int(self.lane.0),
-            int(self.n.0),
-            self.seq,
-            code,
-            detail,
-            self.attempts,
-            time(self.accepted),
-            time(self.at),
-            self.crc(),
-        ])?;
-        Ok(())
-    }
-
-    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Result<Self, Broken>> {
-        let (lane, n) = (LaneId(unsigned(row.get(0)?)), DeliveryId(unsigned(row.get(1)?)));
-        let what = || format!("settled delivery {} of {lane}", n.0);
-        let detail = row.get_ref(4)?.as_bytes_or_null()?.unwrap_or_default();
-        let detail = String::from_utf8_lossy(detail).into_owned();
-        let Some(settled) = result_of(row.get(3)?, detail) else { return Ok(Err(Broken(what()))) };
-        let settled = Self {
-            lane,
-            n,
-            seq: row.get(2)?,
-            settled,
-            attempts: small(row.get(5)?),
-            accepted: timestamp(row.get(6)?),
-            at: timestamp(row.get(7)?),
-        };
-        let (found, expected) = (row.get(8)?, settled.crc());
-        Ok(checked(|_| what(), found, expected, settled))
     }
 }
 

@@ -9,7 +9,10 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::documents::DOCUMENT;
 use super::once::{ONCE, OnceRow};
-use super::rows::{Broken, LANE, LaneRow, MESSAGE, MessageRow, PENDING, Pending, SETTLED, SettledRow, int};
+use super::rows::{
+    Broken, LANE, LaneRow, MESSAGE, MessageRow, PENDING, Pending, SettledRow, int, key_hash, settled_columns,
+};
+use super::young;
 use crate::store::LaneId;
 
 /// How many findings are listed; the rest are counted.
@@ -61,7 +64,7 @@ pub fn scrub(folder: &Path) -> Result<Report, String> {
     let looked = structure(&connection, &mut report)
         .and_then(|()| lanes(&connection, &mut report))
         .and_then(|lasts| messages(&connection, &mut report, &lasts))
-        .and_then(|()| deliveries(&connection, &mut report))
+        .and_then(|young| deliveries(&connection, &mut report, &young))
         .and_then(|()| attempts(&connection, &mut report))
         .and_then(|()| onces(&connection, &mut report))
         .and_then(|()| documents(&connection, &mut report));
@@ -95,21 +98,29 @@ fn lanes(connection: &Connection, report: &mut Report) -> rusqlite::Result<HashM
     Ok(lasts)
 }
 
-/// Each key's oldest delivery is its head, and no other is.
-fn deliveries(connection: &Connection, report: &mut Report) -> rusqlite::Result<()> {
+/// A lane, and the hash of a key.
+type Key = (LaneId, i64);
+
+/// Each key's oldest delivery is its head, and no other is. The heads of `young` have no record.
+fn deliveries(
+    connection: &Connection,
+    report: &mut Report,
+    young: &HashMap<Key, u64>,
+) -> rusqlite::Result<()> {
     let mut select = connection.prepare(&format!("SELECT {PENDING} FROM pending ORDER BY lane, keyh, n"))?;
     let mut rows = select.query([])?;
-    let mut before: Option<(LaneId, i64)> = None;
+    let mut before: Option<Key> = None;
     while let Some(row) = rows.next()? {
         report.pending += 1;
         let Some(pending) = report.row("pending", Pending::read(row)) else { continue };
         let key = (pending.lane, pending.keyh);
-        if pending.head == (before == Some(key)) {
+        let before_all = young.get(&key).is_some_and(|head| pending.n.0 < *head);
+        if before_all || pending.head == (before == Some(key) || young.contains_key(&key)) {
             report.find(format!("pending: delivery {} of {} is out of its place", pending.n.0, pending.lane));
         }
         before = Some(key);
     }
-    let mut select = connection.prepare(&format!("SELECT {SETTLED} FROM settled"))?;
+    let mut select = connection.prepare(&format!("SELECT {} FROM settled", settled_columns(connection)?))?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
         report.row("settled", SettledRow::read(row));
@@ -117,13 +128,16 @@ fn deliveries(connection: &Connection, report: &mut Report) -> rusqlite::Result<
     Ok(())
 }
 
-/// Each delivery of each message is either pending or settled, and each that is pending has its message.
+/// Each delivery of each message is either pending or settled, and each that is pending has its message. Gives the keys of
+/// those that wait without a record.
 fn messages(
     connection: &Connection,
     report: &mut Report,
     lasts: &HashMap<LaneId, u64>,
-) -> rusqlite::Result<()> {
-    let mut select = connection.prepare(&format!("SELECT {MESSAGE} FROM message"))?;
+) -> rusqlite::Result<HashMap<Key, u64>> {
+    let floor = young::floor(connection)?.unwrap_or(i64::MAX);
+    let mut young = HashMap::new();
+    let mut select = connection.prepare(&format!("SELECT {MESSAGE} FROM message ORDER BY seq"))?;
     let mut rows = select.query([])?;
     let mut newest: HashMap<LaneId, u64> = HashMap::new();
     let mut kept = connection.prepare(
@@ -134,7 +148,12 @@ fn messages(
         let Some(message) = report.row("message", MessageRow::read(row)) else { continue };
         for (lane, n) in message.fanout {
             let records: i64 = kept.query_row([int(lane.0), int(n.0)], |row| row.get(0))?;
-            if records != 1 {
+            if records == 0 && message.seq >= floor {
+                report.pending += 1;
+                if young.insert((lane, key_hash(&message.key)), n.0).is_some() {
+                    report.find(format!("delivery {} of {lane} has no record, nor has one before it", n.0));
+                }
+            } else if records != 1 {
                 report.find(format!("delivery {} of {lane} has {records} records instead of one", n.0));
             }
             let last = newest.entry(lane).or_default();
@@ -153,7 +172,7 @@ fn messages(
         let (lane, n): (i64, i64) = (row.get(0)?, row.get(1)?);
         report.find(format!("message: that of delivery {n} of lane {lane} is missing"));
     }
-    Ok(())
+    Ok(young)
 }
 
 fn attempts(connection: &Connection, report: &mut Report) -> rusqlite::Result<()> {

@@ -6,6 +6,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::SqliteStore;
 use super::once;
+use super::pending::End;
 use super::rows::{MESSAGE, MessageRow, int, time};
 use crate::clock::Timestamp;
 use crate::retry::Reason;
@@ -64,9 +65,12 @@ pub(super) fn sweep(
                 select.query_map(params![int(lane.0), look_at], |row| Ok((row.get(0)?, row.get(1)?)))?;
             rows.collect::<rusqlite::Result<Vec<(i64, i64)>>>()
         });
-    for (n, accepted) in store.checked(found)? {
-        let (n, accepted) =
-            (DeliveryId(n.cast_unsigned()), Timestamp::from_micros(u64::try_from(accepted).unwrap_or(0)));
+    let time = |accepted| Timestamp::from_micros(u64::try_from(accepted).unwrap_or(0));
+    let found = store.checked(found)?.into_iter().map(|(n, at)| (DeliveryId(n.cast_unsigned()), time(at)));
+    let young = store.young.of_lane(lane).map(|young| (young.n, young.accepted));
+    let mut found: Vec<_> = found.chain(young).collect();
+    found.sort_unstable();
+    for (n, accepted) in found {
         if store.is_claimed(lane, n) {
             continue;
         }
@@ -76,8 +80,8 @@ pub(super) fn sweep(
         }
         match store.pending(lane, n)? {
             Some(Ok(pending)) => {
-                let attempts = pending.attempts;
-                store.settle(&pending, Settled::Dead(reason.clone()), attempts, now)?;
+                let dead = Settled::Dead(reason.clone());
+                store.settle(&pending, End::without(dead, pending.attempts), now)?;
             }
             Some(Err(broken)) => {
                 store.set_aside(lane, n, &broken, now)?;
@@ -119,6 +123,10 @@ impl SqliteStore {
                 }
                 self.commit()?;
             }
+            for n in self.young.of_lane(lane).map(|young| young.n).collect::<Vec<_>>() {
+                damaged += u64::from(self.offer(lane, n, now)?.is_none());
+            }
+            self.commit()?;
         }
         Ok(damaged)
     }

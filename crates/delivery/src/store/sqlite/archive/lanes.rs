@@ -8,13 +8,24 @@ use std::ops::{ControlFlow, Range};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::queries::one;
-use super::super::rows::{Broken, PENDING, Pending, SETTLED, SettledRow, int};
+use super::super::rows::{Broken, PENDING, Pending, SettledRow, int, settled_columns};
+use super::super::young;
 use super::edge::edge;
 use super::message;
 use super::view::State;
+use crate::store::LaneId;
 
 /// How many records of a lane are read at once, first and at most: a lane that brings little to a page is read little.
 const CHUNK: Range<usize> = 8..512;
+
+/// Where deliveries are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The records of a lane.
+    Records(Table, i64),
+    /// Those without a record yet, of a lane or of all.
+    Young(Option<i64>),
+}
 
 /// Where the records of a lane are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,27 +81,27 @@ impl Table {
         Ok(one(read, || self.name().to_owned())?.unwrap_or_else(|| Err(Broken(self.name().to_owned()))))
     }
 
-    fn select(self, rest: &str) -> String {
+    fn select(self, connection: &Connection, rest: &str) -> rusqlite::Result<String> {
         let columns = match self {
             Self::Pending => PENDING,
-            Self::Settled => SETTLED,
+            Self::Settled => settled_columns(connection)?,
         };
-        format!("SELECT {columns} FROM {} {rest}", self.name())
+        Ok(format!("SELECT {columns} FROM {} {rest}", self.name()))
     }
 }
 
-/// Tells `visit` of the messages in `range` that deliveries of these lanes belong to, newest first, one after another for each
+/// Tells `visit` of the messages in `range` that deliveries in these places belong to, newest first, one after another for each
 /// delivery, and whether the delivery is in the state that is wanted.
 pub(super) fn walk(
     connection: &Connection,
-    lanes: &[(Table, i64)],
+    places: &[Place],
     state: Option<State>,
     range: &Range<i64>,
     mut visit: impl FnMut(i64, bool) -> rusqlite::Result<ControlFlow<()>>,
 ) -> rusqlite::Result<()> {
-    let (mut cursors, mut heads) = (Vec::with_capacity(lanes.len()), BinaryHeap::new());
-    for (table, lane) in lanes {
-        let mut cursor = Cursor::new(connection, *table, *lane, range.end)?;
+    let (mut cursors, mut heads) = (Vec::with_capacity(places.len()), BinaryHeap::new());
+    for place in places {
+        let mut cursor = Cursor::new(connection, *place, range)?;
         heads.extend(cursor.head(connection, state)?.map(|seq| (seq, cursors.len())));
         cursors.push(cursor);
     }
@@ -105,13 +116,14 @@ pub(super) fn walk(
     Ok(())
 }
 
-/// The records of a lane, from the newest on.
+/// The deliveries of a place, from the newest on.
 struct Cursor {
-    table: Table,
-    lane: i64,
+    place: Place,
+    /// Those of messages from this one on are wanted.
+    since: i64,
     /// Those of messages before this one are wanted.
     before: i64,
-    /// Those from this number on were read.
+    /// Those from this number on were read: of the delivery in its lane, of the message where there is no record.
     read: i64,
     chunk: usize,
     ended: bool,
@@ -121,11 +133,15 @@ struct Cursor {
 
 impl Cursor {
     /// At the last record of a message before this one, or at a broken one that stands after it.
-    fn new(connection: &Connection, table: Table, lane: i64, before: i64) -> rusqlite::Result<Self> {
-        let mut read = i64::MAX;
-        if before < i64::MAX {
+    fn new(connection: &Connection, place: Place, range: &Range<i64>) -> rusqlite::Result<Self> {
+        let (since, before) = (range.start, range.end);
+        let mut read = before;
+        if let Place::Records(table, lane) = place
+            && before < i64::MAX
+        {
             let span = table.span(connection, lane)?;
-            let sql = table.select("WHERE lane = ?1 AND n >= ?2 AND n < ?3 ORDER BY n LIMIT 1");
+            let sql =
+                table.select(connection, "WHERE lane = ?1 AND n >= ?2 AND n < ?3 ORDER BY n LIMIT 1")?;
             let mut select = connection.prepare_cached(&sql)?;
             read = edge(span.start, span.end, |mut from, to| {
                 loop {
@@ -141,38 +157,64 @@ impl Cursor {
                 }
             })?;
         }
-        Ok(Self { table, lane, before, read, chunk: CHUNK.start, ended: false, rows: VecDeque::new() })
+        Ok(Self { place, since, before, read, chunk: CHUNK.start, ended: false, rows: VecDeque::new() })
     }
 
     /// The message of the next record.
     fn head(&mut self, connection: &Connection, state: Option<State>) -> rusqlite::Result<Option<i64>> {
         while self.rows.is_empty() && !self.ended {
-            self.fill(connection, state)?;
+            let count = match self.place {
+                Place::Records(table, lane) => self.fill(connection, table, lane, state)?,
+                Place::Young(lane) => self.fill_young(connection, lane, state)?,
+            };
+            (self.ended, self.chunk) = (count < self.chunk, (self.chunk * 2).min(CHUNK.end));
         }
         Ok(self.rows.front().map(|(seq, _)| *seq))
     }
 
-    fn fill(&mut self, connection: &Connection, state: Option<State>) -> rusqlite::Result<()> {
-        let sql = self.table.select("WHERE lane = ?1 AND n < ?2 ORDER BY n DESC LIMIT ?3");
+    fn fill_young(
+        &mut self,
+        connection: &Connection,
+        lane: Option<i64>,
+        state: Option<State>,
+    ) -> rusqlite::Result<usize> {
+        let (rows, range) = (&mut self.rows, self.since..self.read);
+        let lane = lane.map(|lane| LaneId(lane.cast_unsigned()));
+        let left = young::find(connection, lane, &range, self.chunk, |seq, waits| {
+            // What was looked at and does not wait is told too: it is work.
+            rows.push_back((seq, waits && state.is_none_or(|wanted| wanted == State::Pending)));
+        })?;
+        self.read = left.unwrap_or(self.read);
+        Ok(if left.is_some() { self.chunk } else { 0 })
+    }
+
+    /// Reads the next records; gives how many there were.
+    fn fill(
+        &mut self,
+        connection: &Connection,
+        table: Table,
+        lane: i64,
+        state: Option<State>,
+    ) -> rusqlite::Result<usize> {
+        let sql = table.select(connection, "WHERE lane = ?1 AND n < ?2 ORDER BY n DESC LIMIT ?3")?;
         let mut select = connection.prepare_cached(&sql)?;
-        let mut rows = select.query(params![self.lane, self.read, int(self.chunk as u64)])?;
+        let mut rows = select.query(params![lane, self.read, int(self.chunk as u64)])?;
         let mut count = 0;
         while let Some(row) = rows.next()? {
             (count, self.read) = (count + 1, row.get(1)?);
-            match self.table.read(row)? {
+            match table.read(row)? {
                 Ok((seq, is)) => self.rows.push_back((seq, state.is_none_or(|wanted| wanted == is))),
                 // It is in no state, but a list of its lane shows that it is broken, if its message knows it.
                 Err(_) if state.is_none() => {
                     let seq = row.get(2).unwrap_or(0);
-                    if seq < self.before && belongs(connection, seq, self.lane, self.read)? {
+                    if seq < self.before && belongs(connection, seq, lane, self.read)? {
                         self.rows.push_back((seq, true));
                     }
                 }
                 Err(_) => {}
             }
         }
-        (self.ended, self.chunk) = (count < self.chunk, (self.chunk * 2).min(CHUNK.end));
-        Ok(())
+        Ok(count)
     }
 }
 

@@ -8,7 +8,7 @@ use rusqlite::{Connection, params};
 
 use super::super::rows::{int, key_hash};
 use super::edge::accepted_since;
-use super::lanes::{Table, walk};
+use super::lanes::{Place, Table, walk};
 use super::view::{Page, State, Unrouted, Wanted};
 use super::{delivery, message};
 use crate::store::Sequence;
@@ -33,8 +33,8 @@ enum Source<'w> {
     Key(&'w str),
     /// At what is dead.
     Dead,
-    /// At the records of lanes.
-    Lanes(Vec<(Table, i64)>),
+    /// At the deliveries of lanes.
+    Lanes(Vec<Place>),
     /// At all messages.
     Messages,
 }
@@ -47,21 +47,25 @@ impl<'w> Source<'w> {
             Some(State::Pending) => &[Table::Pending],
             Some(State::Delivered | State::Superseded | State::Dead) => &[Table::Settled],
         };
+        let young = tables.contains(&Table::Pending).then_some(Place::Young(lane));
         Ok(match (&wanted.key, wanted.state, lane) {
             (Some(key), _, _) => Self::Key(key),
             (None, Some(State::Dead), None) => Self::Dead,
             // Either the lane is short, or what is dead elsewhere is to be passed over.
             (None, Some(State::Dead), Some(lane)) if is_long(connection, lane)? => Self::Dead,
-            (None, _, Some(lane)) => Self::Lanes(tables.iter().map(|table| (*table, lane)).collect()),
+            (None, _, Some(lane)) => {
+                let records = tables.iter().map(|table| Place::Records(*table, lane));
+                Self::Lanes(records.chain(young).collect())
+            }
             (None, None, None) => Self::Messages,
             (None, Some(_), None) => {
-                let (mut lanes, mut left) = (Vec::new(), MAX_LANES);
+                let (mut places, mut left) = (Vec::from_iter(young), MAX_LANES);
                 for table in tables {
                     let Some(found) = table.lanes(connection, left)? else { return Ok(Self::Messages) };
                     left -= found.len();
-                    lanes.extend(found.into_iter().map(|lane| (*table, lane)));
+                    places.extend(found.into_iter().map(|lane| Place::Records(*table, lane)));
                 }
-                Self::Lanes(lanes)
+                Self::Lanes(places)
             }
         })
     }
@@ -83,8 +87,8 @@ pub(super) fn deliveries(connection: &Connection, wanted: &Wanted, work: usize) 
     match Source::choose(connection, wanted)? {
         Source::Key(key) => search.key(key, &range)?,
         Source::Dead => search.dead(&range)?,
-        Source::Lanes(lanes) => {
-            walk(connection, &lanes, wanted.state, &range, |seq, is| search.meet(seq, 1, is))?
+        Source::Lanes(places) => {
+            walk(connection, &places, wanted.state, &range, |seq, is| search.meet(seq, 1, is))?
         }
         Source::Messages => search.messages(&range)?,
     }

@@ -24,6 +24,7 @@ fn play(dice: &mut Rng, folder: &Path) -> (SqliteStore, Timestamp) {
     let retention = Retention { age: Duration::from_micros(20), ..Retention::default() };
     let mut store = SqliteStore::open(folder, retention).unwrap();
     let lanes: Vec<LaneId> = ["a", "b", "c", "d"].map(|name| store.lane(name).unwrap().id).to_vec();
+    store.limit_young((dice.usize(0..9), dice.i64(1..30)));
     let mut now = BEGINNING;
     for _ in 0..dice.usize(1..40) {
         now += dice.u64(0..3);

@@ -1,5 +1,6 @@
 //! The law that a fuzzer plays against the records on disk, replayable on any toolchain. It panics when it is broken.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::fmt::Debug;
 use std::rc::Rc;
@@ -11,7 +12,7 @@ use rusqlite::{Connection, Row, params_from_iter};
 use super::{Broken, LANE, LaneRow, MESSAGE, MessageRow, PENDING, Pending, SETTLED, SettledRow};
 use crate::clock::Timestamp;
 use crate::retry::Reason;
-use crate::store::{DeliveryId, Gate, LaneId, LaneState, Route, Settled};
+use crate::store::{AttemptRecord, DeliveryId, Gate, LaneId, LaneState, Parts, Route, Settled};
 
 thread_local! {
     /// One for all inputs: to make one takes far longer than to play a record.
@@ -35,6 +36,7 @@ pub fn keeping(data: &[u8]) {
 fn empty() -> rusqlite::Result<Rc<Connection>> {
     let connection = Connection::open_in_memory()?;
     connection.execute_batch(include_str!("../schema.sql"))?;
+    connection.execute_batch(include_str!("../records.sql"))?;
     Ok(Rc::new(connection))
 }
 
@@ -58,13 +60,20 @@ fn play<T: Debug + PartialEq>(
     let count = columns.split(", ").count();
     let mut values = connection
         .query_row(&select, [], |row| (0..count).map(|at| row.get(at)).collect::<Result<Vec<Value>, _>>())?;
-    flip(&mut values[usize::from(column) % count], usize::from(byte), bit % 8);
     // STRICT tables take no text that is none, so what SQLite would read from a damaged page is given by itself.
     let marks: Vec<_> = (1..=count).map(|at| format!("?{at}")).collect();
     let select = format!("SELECT {}", marks.join(", "));
-    let read = connection.prepare_cached(&select)?.query_row(params_from_iter(values), |row| read(row));
+    let replay = |values: &[Value]| {
+        connection.prepare_cached(&select)?.query_row(params_from_iter(values), |row| read(row))
+    };
+    assert_eq!(
+        replay(&values)?.as_ref(),
+        Ok(written),
+        "what was written does not read back when it is given"
+    );
+    flip(&mut values[usize::from(column) % count], usize::from(byte), bit % 8);
     // An error of SQLite's tells it too.
-    if let Ok(Ok(other)) = read {
+    if let Ok(Ok(other)) = replay(&values) {
         assert_eq!(&other, written, "a flipped bit is not noticed");
     }
     Ok(())
@@ -123,7 +132,7 @@ fn message(given: &mut Given<'_>) -> MessageRow {
     }
 }
 
-fn settled(given: &mut Given<'_>) -> SettledRow {
+fn settled(given: &mut Given<'_>) -> SettledRow<'static> {
     let settled = match given.byte() % 7 {
         0 => Settled::Delivered,
         1 => Settled::Superseded,
@@ -141,6 +150,26 @@ fn settled(given: &mut Given<'_>) -> SettledRow {
         attempts: given.small(),
         accepted: given.time(),
         at: given.time(),
+        attempt: given.flag().then(|| Cow::Owned(attempt(given))),
+    }
+}
+
+fn attempt(given: &mut Given<'_>) -> AttemptRecord {
+    let duration = |given: &mut Given<'_>| Duration::from_micros(given.number());
+    AttemptRecord {
+        number: given.small(),
+        at: given.time(),
+        word: given.text().into(),
+        status: given.flag().then(|| u16::from(given.byte())),
+        took: duration(given),
+        parts: Parts {
+            peer: given.flag().then(|| given.text()),
+            connect: given.flag().then(|| duration(given)),
+            tls: given.flag().then(|| duration(given)),
+            first_byte: given.flag().then(|| duration(given)),
+        },
+        outcome: given.text(),
+        response: given.text(),
     }
 }
 
