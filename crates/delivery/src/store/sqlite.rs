@@ -19,7 +19,7 @@ mod rows;
 pub mod scrub;
 mod seen;
 mod sweep;
-mod young;
+pub(super) mod young;
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -109,8 +109,7 @@ pub struct SqliteStore {
     /// Also of what was taken back: it is wrong of some more then.
     seen: Seen,
     young: Young,
-    /// How many may be young, and of how many messages.
-    max_young: (usize, i64),
+    young_bounds: young::Bounds,
     /// The heads that the last append added.
     fresh: HashMap<LaneId, Vec<young::Delivery>>,
     retention: Retention,
@@ -150,7 +149,7 @@ impl SqliteStore {
             next_message: 1,
             seen: Seen::default(),
             young: Young::default(),
-            max_young: young::BOUNDS,
+            young_bounds: young::Bounds::USUAL,
             fresh: HashMap::new(),
             retention,
             sweeper: sweep::Sweeper::default(),
@@ -216,10 +215,10 @@ impl SqliteStore {
         self.checked(written).map(|_| ())
     }
 
-    /// So many deliveries have no record of their own from now on, of so many messages: the usual bounds are far off.
+    /// So many deliveries have no record of their own from now on: the usual bounds are far off.
     #[cfg(test)]
-    pub(super) fn limit_young(&mut self, bounds: (usize, i64)) {
-        self.max_young = bounds;
+    pub(super) fn limit_young(&mut self, bounds: young::Bounds) {
+        self.young_bounds = bounds;
     }
 
     fn record_of(&self, held: &Held) -> Result<LaneRecord, Fault> {

@@ -8,6 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::{ProptestConfig, Strategy, any, prop_oneof, proptest};
 
 use super::memory::MemoryStore;
+use super::sqlite::young::Bounds;
 use super::sqlite::{Retention, SqliteStore};
 use super::*;
 use crate::message::OrderKey;
@@ -28,17 +29,17 @@ impl Subject for MemoryStore {
 struct OnDisk {
     store: Option<SqliteStore>,
     folder: tempfile::TempDir,
-    max_young: (usize, i64),
+    young: Bounds,
 }
 
 impl OnDisk {
     fn new() -> Self {
-        Self::with((usize::MAX, i64::MAX))
+        Self::with(Bounds::USUAL)
     }
 
-    /// One in which so many deliveries have no record of their own, of so many messages.
-    fn with(max_young: (usize, i64)) -> Self {
-        Self { store: None, folder: tempfile::tempdir().unwrap(), max_young }.restarted()
+    /// One in which so many deliveries have no record of their own.
+    fn with(young: Bounds) -> Self {
+        Self { store: None, folder: tempfile::tempdir().unwrap(), young }.restarted()
     }
 
     fn store(&mut self) -> &mut SqliteStore {
@@ -50,7 +51,7 @@ impl Subject for OnDisk {
     fn restarted(mut self) -> Self {
         self.store = None;
         let store = self.store.insert(SqliteStore::open(self.folder.path(), Retention::default()).unwrap());
-        store.limit_young(self.max_young);
+        store.limit_young(self.young);
         self
     }
 }
@@ -117,7 +118,7 @@ macro_rules! contract {
             $(#[test] fn $name() { super::$name(super::OnDisk::new()); })*
         }
         mod on_disk_with_a_record_for_most {
-            $(#[test] fn $name() { super::$name(super::OnDisk::with((1, 2))); })*
+            $(#[test] fn $name() { super::$name(super::OnDisk::with(super::Bounds { number: 1, messages: 2, ..super::Bounds::USUAL })); })*
         }
     };
 }
@@ -451,8 +452,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn the_store_on_disk_does_what_the_plain_model_does(steps in vec(step(), 1..60), max_young in (0..6_usize, 1..9_i64)) {
-        let (mut disk, mut model) = (OnDisk::with(max_young), MemoryStore::default());
+    fn the_store_on_disk_does_what_the_plain_model_does(steps in vec(step(), 1..60), (number, messages, deliveries) in (0..6_usize, 1..9_i64, 1..9_u64)) {
+        let bounds = Bounds { number, messages, deliveries, ..Bounds::USUAL };
+        let (mut disk, mut model) = (OnDisk::with(bounds), MemoryStore::default());
         for name in ["a", "b"] {
             assert_eq!(disk.lane(name).unwrap(), model.lane(name).unwrap());
             disk.commit().unwrap();

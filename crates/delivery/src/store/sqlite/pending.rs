@@ -198,7 +198,7 @@ impl SqliteStore {
             self.set_head(lane, keyh, Some(n));
             let message = Some(Arc::clone(message));
             let delivery = Delivery { pending, message, before: self.young.came };
-            if self.young.is_full(self.max_young.0) {
+            if self.young.is_full(self.young_bounds) {
                 self.write_head(&delivery.pending)?;
             } else {
                 self.set_young((lane, n), Some(delivery.clone()));

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use rusqlite::Connection;
 
 use super::archive::{Archive, State, Status, Wanted as Looked};
+use super::young::Bounds;
 use super::*;
 use crate::message::{Message, MessageId, OrderKey};
 use crate::store::{Appended, AttemptRecord, Coalesce, Disposal, Parts, Route, Settled};
@@ -320,7 +321,7 @@ fn what_is_settled_soon_is_written_twice_and_no_more() {
 fn what_has_no_record_is_bounded_by_number_and_by_age() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = open(folder.path());
-    store.limit_young((3, 8));
+    store.limit_young(Bounds { number: 3, messages: 8, ..Bounds::USUAL });
     let bodies: Vec<String> = (0..6).map(|number| number.to_string()).collect();
     fill(&mut store, &bodies.iter().map(String::as_str).collect::<Vec<_>>());
     assert_eq!(records(folder.path(), "pending"), 3, "those that came when there were three");
@@ -339,6 +340,13 @@ fn what_has_no_record_is_bounded_by_number_and_by_age() {
     assert_eq!(store.lane("a").unwrap().backlog, 10);
     assert_eq!(claim(&mut store, lane, 99).offers.len(), 10);
     assert_eq!(scrub::scrub(folder.path()).unwrap().pending, 10);
+    // Of the three without a record that were found in the file, no bytes are in memory.
+    store.limit_young(Bounds { bytes: 8, ..Bounds::USUAL });
+    fill(&mut store, &["7 bytes", "another", "one more"]);
+    assert_eq!(records(folder.path(), "pending"), 8, "one more than there is room for, and no other");
+    store.limit_young(Bounds { deliveries: 2, ..Bounds::USUAL });
+    fill(&mut store, &["eight", "nine"]);
+    assert_eq!(records(folder.path(), "pending"), 12, "those that were found, and the first of the others");
 }
 
 /// Changes the file of a store that is closed.

@@ -25,15 +25,32 @@ use crate::store::{DeliveryId, Fault, LaneId, Route, Store};
 const MAX_YOUNG: usize = 8192;
 
 /// How many bytes of bodies they hold in memory at most, but for one more; what is found in the file is left there.
-const MAX_BYTES: usize = 10 * 1024 * 1024;
+const MAX_YOUNG_BYTES: usize = 10 * 1024 * 1024;
 
-/// Of how many deliveries, with a record and without, they are the newest, and of how many messages. What gets older has a record
-/// from then on, so that there is little to look at after a crash, and in lists.
-const MAX_SPAN: u64 = 32 * 1024;
-const MAX_MESSAGES: i64 = 16 * 1024;
+/// Among how many messages they are, the newest. What gets older has a record from then on, so that there is little to look at
+/// after a crash, and in lists.
+const MAX_SPAN: i64 = 16 * 1024;
 
-/// How many there may be, and of how many messages.
-pub(super) const BOUNDS: (usize, i64) = (MAX_YOUNG, MAX_MESSAGES);
+/// The same for deliveries, with a record and without: a message may have thousands.
+const MAX_SPAN_DELIVERIES: u64 = 32 * 1024;
+
+/// How many there may be.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::store) struct Bounds {
+    pub(in crate::store) number: usize,
+    pub(in crate::store) bytes: usize,
+    pub(in crate::store) messages: i64,
+    pub(in crate::store) deliveries: u64,
+}
+
+impl Bounds {
+    pub(in crate::store) const USUAL: Self = Self {
+        number: MAX_YOUNG,
+        bytes: MAX_YOUNG_BYTES,
+        messages: MAX_SPAN,
+        deliveries: MAX_SPAN_DELIVERIES,
+    };
+}
 
 /// A delivery without a record. It is the head of its key, was not attempted, and is due.
 #[derive(Clone, Debug)]
@@ -91,16 +108,16 @@ impl Young {
         self.order.first().map_or(next, |(seq, ..)| *seq)
     }
 
-    /// The oldest, if it is too old, where so many messages may be looked at and `next` is the next one.
-    fn oldest_beyond(&self, messages: i64, next: i64) -> Option<(LaneId, DeliveryId)> {
+    /// The oldest, if it is too old, where `next` is the next message.
+    fn oldest_beyond(&self, bounds: Bounds, next: i64) -> Option<(LaneId, DeliveryId)> {
         let &(seq, lane, n) = self.order.first()?;
         let after = self.came - self.get(lane, n).map_or(0, |delivery| delivery.before);
-        (next - seq > messages || after > MAX_SPAN).then_some((lane, n))
+        (next - seq > bounds.messages || after > bounds.deliveries).then_some((lane, n))
     }
 
     /// Whether there are as many as there may be.
-    pub(super) fn is_full(&self, most: usize) -> bool {
-        self.deliveries.len() >= most || self.bytes >= MAX_BYTES
+    pub(super) fn is_full(&self, bounds: Bounds) -> bool {
+        self.deliveries.len() >= bounds.number || self.bytes >= bounds.bytes
     }
 }
 
@@ -127,7 +144,7 @@ impl SqliteStore {
 
     /// Writes records of those that are too old to be without.
     pub(super) fn write_old(&mut self) -> Result<(), Fault> {
-        while let Some(place) = self.young.oldest_beyond(self.max_young.1, self.next_message)
+        while let Some(place) = self.young.oldest_beyond(self.young_bounds, self.next_message)
             && let Some(old) = self.set_young(place, None)
         {
             self.write_head(&old.pending)?;

@@ -4,6 +4,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fastrand::Rng;
 
+use super::super::young::Bounds;
 use super::super::{Retention, SqliteStore};
 use super::*;
 use crate::message::{Message, MessageId, OrderKey};
@@ -24,7 +25,8 @@ fn play(dice: &mut Rng, folder: &Path) -> (SqliteStore, Timestamp) {
     let retention = Retention { age: Duration::from_micros(20), ..Retention::default() };
     let mut store = SqliteStore::open(folder, retention).unwrap();
     let lanes: Vec<LaneId> = ["a", "b", "c", "d"].map(|name| store.lane(name).unwrap().id).to_vec();
-    store.limit_young((dice.usize(0..9), dice.i64(1..30)));
+    let (number, messages, deliveries) = (dice.usize(0..9), dice.i64(1..30), dice.u64(1..60));
+    store.limit_young(Bounds { number, messages, deliveries, ..Bounds::USUAL });
     let mut now = BEGINNING;
     for _ in 0..dice.usize(1..40) {
         now += dice.u64(0..3);
