@@ -294,7 +294,7 @@ fn delivery(
         }
         (None, None) => (0, Status::Unreadable("it has no record".to_owned())),
     };
-    if last.is_none() && attempts > 0 {
+    if last.is_none() {
         // What was tried for days has hundreds of attempts: a list reads one of each.
         let mut select = connection.prepare_cached(&format!(
             "SELECT {} FROM attempt WHERE lane = ?1 AND n = ?2 ORDER BY number DESC, at DESC LIMIT 1",

@@ -56,18 +56,18 @@ pub(super) fn sweep(
     limit: usize,
 ) -> Result<Swept, Fault> {
     let mut swept = Swept::default();
-    let look_at = int((limit + store.claims(lane) + 1) as u64);
+    let look_at = limit + store.claims(lane) + 1;
     let found = store
         .begin()?
         .prepare_cached("SELECT n, accepted FROM pending WHERE lane = ?1 ORDER BY n LIMIT ?2")
         .and_then(|mut select| {
-            let rows =
-                select.query_map(params![int(lane.0), look_at], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let rows = select
+                .query_map(params![int(lane.0), int(look_at as u64)], |row| Ok((row.get(0)?, row.get(1)?)))?;
             rows.collect::<rusqlite::Result<Vec<(i64, i64)>>>()
         });
     let time = |accepted| Timestamp::from_micros(u64::try_from(accepted).unwrap_or(0));
     let found = store.checked(found)?.into_iter().map(|(n, at)| (DeliveryId(n.cast_unsigned()), time(at)));
-    let young = store.young.of_lane(lane).map(|young| (young.n, young.accepted));
+    let young = store.young.of_lane(lane).take(look_at).map(|young| (young.n, young.accepted));
     let mut found: Vec<_> = found.chain(young).collect();
     found.sort_unstable();
     for (n, accepted) in found {

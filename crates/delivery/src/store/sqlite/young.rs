@@ -347,3 +347,6 @@ impl SqliteStore {
         self.commit().map(drop)
     }
 }
+
+#[cfg(test)]
+mod tests;
