@@ -94,7 +94,7 @@ async fn what_is_wrong_is_said_where_it_is_and_nothing_is_sent() {
         (&["send", "--url", &url, "--rename", "idd=x"], "{}", 2, "did you mean id?"),
         (&["send", "--url", &url, "--rename", "id"], "{}", 2, "write --rename path=name"),
         (&["send", "--url", "nowhere"], "{}", 2, "did you mean https://nowhere?"),
-        (&["send", "--url", &url, "/no/such/file"], "", 2, "/no/such/file"),
+        (&["send", "--url", &url, "/no/such/file"], "", 2, "(os error 2); name a file that is there"),
         (&["send"], "{}", 2, "--url"),
         (&["receive", "--listen", &url[7..url.len() - 1]], "", 3, "another program listens there"),
         (&["receive", "--require-header", "X Y"], "", 2, "is no header name"),

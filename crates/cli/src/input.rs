@@ -20,7 +20,10 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     } else {
         std::fs::File::open(path).and_then(|file| file.take(MAX_INPUT + 1).read_to_end(&mut bytes))
     };
-    read.map_err(|error| Failure::wrong_input(format!("error: {}: {error}", name(path))))?;
+    read.map_err(|error| {
+        let advice = "name a file that is there and can be read, or - for standard input";
+        Failure::wrong_input(format!("error: {}: {error}; {advice}", name(path)))
+    })?;
     if bytes.len() as u64 > MAX_INPUT {
         return Err(Failure::wrong_input(format!("error: {}: longer than {MAX_INPUT} bytes", name(path))));
     }
