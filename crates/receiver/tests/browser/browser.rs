@@ -45,15 +45,16 @@ impl Look {
     }
 }
 
-pub(crate) struct Browser {
-    client: Client,
-    // Dropped last: it ends the browser.
-    _driver: Child,
-}
+/// How often a driver is started until one has a port.
+const STARTS: usize = 5;
 
-impl Browser {
-    /// A browser on a page. `None` where there is none.
-    pub(crate) async fn open(look: Look, url: &str) -> Option<Self> {
+/// A driver and its port. `None` where there is none.
+///
+/// A driver that picks its own port looks for one that is free on IPv6 and then wants the same one on IPv4: when another
+/// test has that, it exits.
+async fn start_driver() -> Option<(Child, String)> {
+    let mut said = String::new();
+    for _ in 0..STARTS {
         let mut driver = match Command::new("chromedriver")
             .arg("--port=0")
             .stdin(Stdio::null())
@@ -70,16 +71,28 @@ impl Browser {
             }
         };
         let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-        let port = loop {
-            let line = tokio::time::timeout(LIMIT, lines.next_line())
-                .await
-                .unwrap()
-                .unwrap()
-                .expect("it says its port");
+        while let Some(line) = tokio::time::timeout(LIMIT, lines.next_line()).await.unwrap().unwrap() {
             if let Some((_, port)) = line.split_once("started successfully on port ") {
-                break port.trim_end_matches('.').to_owned();
+                let port = port.trim_end_matches('.').to_owned();
+                return Some((driver, port));
             }
-        };
+            said.push_str(&line);
+            said.push('\n');
+        }
+    }
+    panic!("none of {STARTS} drivers started; they said:\n{said}");
+}
+
+pub(crate) struct Browser {
+    client: Client,
+    // Dropped last: it ends the browser.
+    _driver: Child,
+}
+
+impl Browser {
+    /// A browser on a page. `None` where there is none.
+    pub(crate) async fn open(look: Look, url: &str) -> Option<Self> {
+        let (driver, port) = start_driver().await?;
         let capabilities = json!({ "goog:chromeOptions": look.options() });
         let mut builder = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
         builder.capabilities(capabilities.as_object().unwrap().clone());
