@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use receiver::check::sequence::MAX_EVENTS;
+
 use crate::deliver::CONNECTIONS;
 use crate::figures::Figures;
 use crate::figures::Goal::{AtLeast, AtMost};
@@ -16,6 +18,7 @@ pub(crate) fn throughput(size: Size, figures: &mut Figures) -> Done {
     let (bare, wiremock) = (Role::start(&["server"])?, Role::start(&["wiremock"])?);
     let mut clients = [ours.address, bare.address()?, wiremock.address()?]
         .map(|address| Role::client(address, CONNECTIONS, None));
+    remember_all(&mut clients[0], size)?;
     let (mut of_bare, mut of_wiremock, mut memory) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..=size.rounds {
         let mut took = [Duration::ZERO; 3];
@@ -43,5 +46,15 @@ pub(crate) fn throughput(size: Size, figures: &mut Figures) -> Done {
     figures.row("receiver, all checks / bare hyper server", "×", of_bare, AtLeast(0.5));
     figures.row("receiver, all checks / wiremock with recording", "×", of_wiremock, AtLeast(3.0));
     figures.row("receiver's memory at the end / after the first round", "×", vec![grown], AtMost(1.1));
+    Ok(())
+}
+
+/// Has ours see as many events as it remembers, so that what grows from there on has no bound.
+fn remember_all(ours: &mut Done<Role>, size: Size) -> Done {
+    let ours = ours.as_mut().map_err(|error| error.to_string())?;
+    let after_all = (size.rounds + 1) * size.updates;
+    for first in (after_all..after_all + MAX_EVENTS).step_by(MAX_EVENTS / 10) {
+        ours.post(first, MAX_EVENTS / 10, 0)?;
+    }
     Ok(())
 }

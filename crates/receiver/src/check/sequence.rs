@@ -8,10 +8,12 @@
 //! may have met a fault before it was read.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::num::NonZeroU64;
 
+use hashlink::LinkedHashMap;
+use hashlink::linked_hash_map::Entry;
 use http::StatusCode;
 use payload::{Field, Update};
 
@@ -29,15 +31,10 @@ pub const MAX_REMEMBERED: usize = 32;
 /// What is known of the events that were seen.
 #[derive(Debug)]
 pub struct Sequences {
-    /// Boxed: the table has up to twice as many places as there are events.
-    events: HashMap<Key, Box<Life>>,
-    /// Events with the step at which they were last seen; an entry that is not the latest of its event is stale.
-    by_age: VecDeque<(u64, Key)>,
-    /// Which event each `webhook-id` belongs to, and the capture that said so first.
-    owners: HashMap<u64, (Key, u64)>,
-    /// The same ids, oldest first.
-    owners_by_age: VecDeque<u64>,
-    step: u64,
+    /// The one that was quiet for longest first.
+    events: LinkedHashMap<Key, Life>,
+    /// Which event each `webhook-id` belongs to, and the capture that said so first; the oldest first.
+    owners: LinkedHashMap<u64, (Key, u64)>,
     limit: usize,
     /// Why an event that seems to lack its start is not accused of it.
     excuse: Excuse,
@@ -62,7 +59,6 @@ enum Excuse {
 
 #[derive(Debug, Default)]
 struct Life {
-    last_seen: u64,
     /// Whether any update was taken, and whether a start was among them.
     begun: bool,
     started: bool,
@@ -139,11 +135,8 @@ impl Sequences {
     #[must_use]
     pub fn remembering(limit: usize) -> Self {
         Self {
-            events: HashMap::new(),
-            by_age: VecDeque::new(),
-            owners: HashMap::new(),
-            owners_by_age: VecDeque::new(),
-            step: 0,
+            events: LinkedHashMap::new(),
+            owners: LinkedHashMap::new(),
             limit: limit.max(1),
             excuse: Excuse::None,
             before: HashSet::new(),
@@ -169,13 +162,19 @@ impl Sequences {
     /// Judges the next update, and remembers it.
     pub(crate) fn judge(&mut self, arrival: &Arrival<'_>) -> Finding {
         let Some(key) = arrival.marks.event else { return Finding::Skipped("the update has no id".into()) };
-        self.step += 1;
         let excuse = if self.before.contains(&key) { Excuse::Forgotten } else { self.excuse };
-        let life = self.events.entry(key).or_default();
+        let life = match self.events.entry(key) {
+            Entry::Occupied(mut known) => {
+                known.to_back();
+                known.into_mut()
+            }
+            Entry::Vacant(new) => new.insert(Life::default()),
+        };
         let finding = life.judge(arrival, excuse);
-        life.last_seen = self.step;
-        self.by_age.push_back((self.step, key));
-        self.forget();
+        if self.events.len() > self.limit {
+            self.events.pop_front();
+            self.excuse = Excuse::Forgotten;
+        }
         self.owned(arrival, key).unwrap_or(finding)
     }
 
@@ -187,38 +186,11 @@ impl Sequences {
             return (*owner != key)
                 .then(|| Finding::failed(REUSED, "an id of its own for every update", got));
         }
-        if self.owners_by_age.len() == self.limit
-            && let Some(oldest) = self.owners_by_age.pop_front()
-        {
-            self.owners.remove(&oldest);
-        }
         self.owners.insert(id, (key, arrival.number));
-        self.owners_by_age.push_back(id);
-        None
-    }
-
-    /// Drops stale entries from the front, and the quietest events while there are too many.
-    fn forget(&mut self) {
-        while let Some((step, id)) = self.by_age.front() {
-            let current = self.events.get(id).is_some_and(|life| life.last_seen == *step);
-            if current && self.events.len() <= self.limit && self.by_age.len() <= 4 * self.limit {
-                return;
-            }
-            if current && self.events.len() <= self.limit {
-                // Alive and only in the way of stale entries behind it.
-                let entry = self.by_age.pop_front();
-                self.by_age.extend(entry);
-                self.by_age.make_contiguous().sort_unstable_by_key(|(step, _)| *step);
-                let events = &self.events;
-                self.by_age.retain(|(step, id)| events.get(id).is_some_and(|life| life.last_seen == *step));
-                return;
-            }
-            if current {
-                self.events.remove(id);
-                self.excuse = Excuse::Forgotten;
-            }
-            self.by_age.pop_front();
+        if self.owners.len() > self.limit {
+            self.owners.pop_front();
         }
+        None
     }
 }
 

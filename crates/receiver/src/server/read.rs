@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use http::{Request as HttpRequest, Version};
+use http::{HeaderValue, Request as HttpRequest, Version};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -132,12 +132,18 @@ async fn discard(mut body: Incoming) {
     let _ = tokio::time::timeout(DISCARD_TIMEOUT, reads).await;
 }
 
-/// Adds the bytes as they came. A body that lies in them in one piece is not kept twice.
+/// Adds the bytes as they came. A body that lies in them in one piece is not kept twice; what else hyper gave is a part of
+/// what it read from the socket, of which a capture would hold all.
 pub(super) fn keep(request: &mut Request, raw: Option<Raw>) {
-    if let (Some(raw), Body::Whole(body)) = (&raw, &mut request.body)
-        && raw.bytes.ends_with(body)
-    {
-        *body = raw.bytes.slice(raw.bytes.len() - body.len()..);
+    for value in request.headers.values_mut() {
+        if let Ok(mut own) = HeaderValue::from_bytes(value.as_bytes()) {
+            own.set_sensitive(value.is_sensitive());
+            *value = own;
+        }
+    }
+    if let Body::Whole(body) = &mut request.body {
+        let raw = raw.as_ref().map(|raw| &raw.bytes).filter(|raw| raw.ends_with(body));
+        *body = raw.map_or_else(|| Bytes::copy_from_slice(body), |raw| raw.slice(raw.len() - body.len()..));
     }
     request.raw = raw;
 }
