@@ -1,6 +1,7 @@
 //! From the command line to integrations: those of a configuration, or one made of flags.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use delivery::retry::RetryPolicy;
 use delivery::target::headers::{HeaderError, Place};
@@ -41,7 +42,8 @@ pub(crate) fn destination(
         return Err(Failure::wrong_input(sentence));
     }
     let settings = Settings::read(path, guarding).map_err(|error| Failure::wrong_input(error.to_string()))?;
-    let mut integrations: Vec<Integration> = settings.integrations.into_values().collect();
+    let mut integrations: Vec<Integration> =
+        settings.integrations.into_values().map(Arc::unwrap_or_clone).collect();
     let policies = match &arguments.integration {
         Some(name) => {
             integrations = vec![named(path, integrations, name)?];
@@ -68,7 +70,7 @@ pub(crate) fn destination(
 pub(crate) fn integration_of(path: &Path, name: &str) -> Result<Integration, Failure> {
     let settings =
         Settings::read(path, Guarding::Off).map_err(|error| Failure::wrong_input(error.to_string()))?;
-    named(path, settings.integrations.into_values().collect(), name)
+    named(path, settings.integrations.into_values().map(Arc::unwrap_or_clone).collect(), name)
 }
 
 fn named(path: &Path, integrations: Vec<Integration>, name: &str) -> Result<Integration, Failure> {

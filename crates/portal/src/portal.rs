@@ -137,7 +137,7 @@ impl Portal {
     }
 
     /// An integration that works, by its id or else its name.
-    fn at_work(&self, known_by: &str) -> Result<(LaneId, Integration), Refused> {
+    fn at_work(&self, known_by: &str) -> Result<(LaneId, Arc<Integration>), Refused> {
         let unknown = || Refused::Unknown { what: "integration", id: known_by.to_owned() };
         self.sender.integration(known_by).ok_or_else(unknown)
     }
@@ -160,7 +160,7 @@ impl Portal {
     }
 
     /// Each integration with its lane as it is now.
-    pub(crate) async fn lanes(&self) -> Vec<(Integration, LaneView)> {
+    pub(crate) async fn lanes(&self) -> Vec<(Arc<Integration>, LaneView)> {
         let views = self.sender.engine().look().await;
         let view = |lane: LaneId| views.iter().find(|view| view.id == lane).cloned();
         let integrations = self.sender.integrations().into_iter();

@@ -323,7 +323,7 @@ impl Book {
 
     async fn put_to_work(&self, state: &State) -> Result<(), Fault> {
         let view = Arc::new(view::of(state, self.guarding));
-        let integrations = view.integrations.values().map(|listed| listed.integration.clone()).collect();
+        let integrations = view.integrations.values().map(|listed| Arc::clone(&listed.integration)).collect();
         let policies = view.policies.iter().map(|(policy, _)| policy.clone()).collect();
         let kept = state.damaged.iter().chain(view.wrong.keys()).cloned().collect();
         // It is written already, whatever comes now.

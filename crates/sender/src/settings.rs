@@ -39,7 +39,7 @@ pub const MAX_POLICIES: usize = 1_000;
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// Integrations by name.
-    pub integrations: BTreeMap<String, Integration>,
+    pub integrations: BTreeMap<String, Arc<Integration>>,
     /// The same as they are filled in.
     pub forms: BTreeMap<String, Arc<Form>>,
     /// Policies, in order.
@@ -147,7 +147,7 @@ impl Settings {
             let checked = form.and_then(|form| Ok((form.check(&name, guarding)?, form)));
             match checked {
                 Ok((integration, form)) => {
-                    integrations.push((name.clone(), integration));
+                    integrations.push((name.clone(), Arc::new(integration)));
                     forms.push((name, Arc::new(form)));
                 }
                 Err(whats) => {

@@ -9,13 +9,13 @@ use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{Resumption, WantsClientCert, WebPkiServerVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
     CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, OtherError, RootCertStore,
-    SignatureScheme,
+    SignatureScheme, WantsVerifier,
 };
 use webpki::EndEntityCert;
 
@@ -49,7 +49,8 @@ pub enum Trust {
 pub struct Tls(Arc<Inner>);
 
 struct Inner {
-    builder: ConfigBuilder<ClientConfig, WantsClientCert>,
+    builder: &'static ConfigBuilder<ClientConfig, WantsVerifier>,
+    judge: Arc<dyn ServerCertVerifier>,
     http2: bool,
     unverified: bool,
     /// Made for the first connection: it has room for sessions, and many targets never have one, or do not speak TLS.
@@ -94,6 +95,12 @@ impl std::error::Error for SelfSigned {}
 
 static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| Arc::new(aws_lc_rs::default_provider()));
 
+/// What all configurations begin with.
+static BUILDER: LazyLock<Result<ConfigBuilder<ClientConfig, WantsVerifier>, String>> = LazyLock::new(|| {
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&PROVIDER));
+    builder.with_safe_default_protocol_versions().map_err(|error| error.to_string())
+});
+
 /// Read once: some hundred certificates, the same for all targets.
 static SYSTEM_ROOTS: LazyLock<Result<Arc<RootCertStore>, String>> = LazyLock::new(|| {
     let found = rustls_native_certs::load_native_certs();
@@ -118,29 +125,28 @@ impl Tls {
     /// # Errors
     /// If there are no roots, or a certificate or key cannot be used.
     pub fn new(settings: &TlsSettings) -> Result<Self, TlsError> {
-        let builder = ClientConfig::builder_with_provider(Arc::clone(&PROVIDER))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| TlsError::Setup(error.to_string()))?
-            .dangerous()
-            .with_custom_certificate_verifier(judge(&settings.trust)?);
+        let builder = BUILDER.as_ref().map_err(|error| TlsError::Setup(error.clone()))?;
+        let judge = judge(&settings.trust)?;
         let config = OnceLock::new();
         if let Some((chain, key)) = &settings.client {
             let key = secrecy::ExposeSecret::expose_secret(key).as_bytes();
             let key = PrivateKeyDer::from_pem_slice(key)
                 .map_err(|error| TlsError::Pem { what: "client key", reason: error.to_string() })?;
             let chain = certificates(chain, "client certificate")?;
-            let made = builder.clone().with_client_auth_cert(chain, key).map_err(TlsError::Client)?;
+            let judged = builder.clone().dangerous().with_custom_certificate_verifier(Arc::clone(&judge));
+            let made = judged.with_client_auth_cert(chain, key).map_err(TlsError::Client)?;
             config.get_or_init(|| completed(made, settings.http2));
         }
         let unverified = matches!(settings.trust, Trust::DangerSkipVerification);
-        Ok(Self(Arc::new(Inner { builder, http2: settings.http2, unverified, config })))
+        Ok(Self(Arc::new(Inner { builder, judge, http2: settings.http2, unverified, config })))
     }
 
     /// The configuration of the TLS library, for whoever writes requests by hand.
     #[must_use]
     pub fn config(&self) -> Arc<ClientConfig> {
-        let Inner { builder, http2, config, .. } = &*self.0;
-        Arc::clone(config.get_or_init(|| completed(builder.clone().with_no_client_auth(), *http2)))
+        let Inner { builder, judge, http2, config, .. } = &*self.0;
+        let judged = || (*builder).clone().dangerous().with_custom_certificate_verifier(Arc::clone(judge));
+        Arc::clone(config.get_or_init(|| completed(judged().with_no_client_auth(), *http2)))
     }
 
     /// Whether certificates go unchecked.

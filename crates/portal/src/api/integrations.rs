@@ -65,10 +65,14 @@ async fn resume(
 }
 
 /// An integration with its lane, or which there are.
-pub(super) fn known(portal: &Portal, name: &str) -> Result<(LaneId, Integration), Problem> {
+pub(super) fn known(portal: &Portal, name: &str) -> Result<(LaneId, Arc<Integration>), Problem> {
     portal.sender.integration(name).ok_or_else(|| {
-        let names: Vec<_> =
-            portal.sender.integrations().into_iter().map(|(_, integration)| integration.name).collect();
+        let names: Vec<_> = portal
+            .sender
+            .integrations()
+            .into_iter()
+            .map(|(_, integration)| integration.name.clone())
+            .collect();
         let why = format!("there is no integration {name:?}; there are: {}", names.join(", "));
         Problem::new(StatusCode::NOT_FOUND, why)
     })

@@ -53,7 +53,7 @@ struct Draft {
     /// It is the file's: it can be looked at, and tried.
     fixed: bool,
     has_password: bool,
-    integration: Option<Integration>,
+    integration: Option<Arc<Integration>>,
     tried: Option<Tried>,
 }
 
@@ -66,11 +66,11 @@ fn unknown(id: &str) -> Failed {
 }
 
 /// What is kept of an integration, and whether it is the file's.
-fn kept(portal: &Portal, id: &str) -> Result<(Form, bool, Option<Integration>), Failed> {
+fn kept(portal: &Portal, id: &str) -> Result<(Form, bool, Option<Arc<Integration>>), Failed> {
     let view = portal.book.view();
     if let Some(listed) = view.integrations.get(id) {
         let fixed = listed.origin == Origin::File;
-        return Ok(((*listed.form).clone(), fixed, Some(listed.integration.clone())));
+        return Ok(((*listed.form).clone(), fixed, Some(Arc::clone(&listed.integration))));
     }
     view.wrong.get(id).map(|(form, _)| (form.clone(), false, None)).ok_or_else(|| unknown(id))
 }
@@ -128,7 +128,7 @@ fn judge(portal: &Portal, before: Option<(&str, &Form)>, fields: &Fields) -> (Fo
     }
     let checked = whole.check("test", portal.book.guarding());
     let integration = match checked {
-        Ok(integration) if wrong.is_empty() => Some(integration),
+        Ok(integration) if wrong.is_empty() => Some(Arc::new(integration)),
         Ok(_) => None,
         Err(mistakes) => {
             wrong.extend(mistakes);

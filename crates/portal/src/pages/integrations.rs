@@ -61,7 +61,7 @@ impl Health {
 
 /// The integrations that are at work, with how they are, by id.
 pub(super) async fn at_work(portal: &Portal) -> HashMap<String, LaneView> {
-    portal.lanes().await.into_iter().map(|(integration, lane)| (integration.id, lane)).collect()
+    portal.lanes().await.into_iter().map(|(integration, lane)| (integration.id.clone(), lane)).collect()
 }
 
 pub(super) async fn list(State(portal): Shared, Extension(caller): Extension<Caller>, uri: Uri) -> Markup {

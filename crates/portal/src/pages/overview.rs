@@ -20,7 +20,7 @@ pub(super) async fn show(State(portal): Shared, Extension(caller): Extension<Cal
     let oldest = lanes.iter().filter(|(_, lane)| lane.backlog > 0).filter_map(|(_, lane)| lane.oldest).min();
     let mut trouble: Vec<_> = lanes
         .iter()
-        .map(|(integration, lane)| (integration, Health::of(lane, now)))
+        .map(|(integration, lane)| (&**integration, Health::of(lane, now)))
         .filter(|(_, health)| health.word != "delivering")
         .collect();
     trouble.sort_by(|one, other| one.0.name.cmp(&other.0.name));

@@ -21,7 +21,7 @@ pub enum Origin {
 #[derive(Clone, Debug)]
 pub struct Listed {
     /// As it works.
-    pub integration: Integration,
+    pub integration: Arc<Integration>,
     /// As it was filled in.
     pub form: Arc<Form>,
     /// Where.
@@ -63,6 +63,7 @@ pub(super) fn of(state: &State, guarding: Guarding) -> View {
         // It was right when it was written, perhaps for another version, or a server that may connect anywhere.
         match form.check(id, guarding) {
             Ok(integration) => {
+                let integration = Arc::new(integration);
                 let listed = Listed { integration, form: Arc::new(form.clone()), origin: Origin::Store };
                 integrations.insert(id.clone(), listed);
             }
