@@ -159,7 +159,7 @@ type Lived = (Delivery, Vec<AttemptRecord>, Option<DeliveryId>);
 fn whole(archive: &Archive, wanted: &Wanted) -> Result<Vec<Lived>, ReadError> {
     let looked = look(archive, wanted)?;
     let with_attempts = |delivery: &Delivery| {
-        let attempts = archive.attempts(delivery.lane, delivery.id)?;
+        let attempts = archive.attempts(delivery)?;
         Ok((delivery.clone(), attempts, looked.again(delivery)))
     };
     looked.page.deliveries.iter().take(MAX_LIFE).map(with_attempts).collect()

@@ -3,7 +3,7 @@
 //! The calls block; whoever is asynchronous makes them on a thread for that. Every row is verified; a broken one is shown as
 //! such, in its place.
 
-mod edge;
+pub(super) mod edge;
 mod lanes;
 mod search;
 mod view;
@@ -19,7 +19,8 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use super::documents::DOCUMENT;
 use super::queries::one;
 use super::rows::{
-    Broken, LANE, LaneRow, MESSAGE, MessageRow, PENDING, Pending, SettledRow, int, settled_columns,
+    Broken, LANE, LaneRow, MESSAGE, MessageRow, PENDING, Pending, SettledRow, by_message, int,
+    settled_columns,
 };
 use super::young;
 use crate::clock::Timestamp;
@@ -27,6 +28,7 @@ use crate::store::{AttemptRecord, DeliveryId, Document, LaneId, LaneState, Parts
 
 pub use view::{Delivery, Detail, Labels, Page, State, Status, Unrouted, Wanted};
 
+use lanes::Group;
 pub use search::MAX_WORK;
 use search::of_key;
 
@@ -143,14 +145,15 @@ impl Archive {
     pub fn delivery(&self, lane: LaneId, id: DeliveryId) -> Result<Option<Detail>, ReadError> {
         self.read(|connection| {
             let place = params![int(lane.0), int(id.0)];
-            let seq = "SELECT seq FROM pending WHERE lane = ?1 AND n = ?2
-                       UNION ALL SELECT seq FROM settled WHERE lane = ?1 AND n = ?2";
-            let seq =
-                connection.prepare_cached(seq)?.query_row(place, |row| row.get::<_, i64>(0)).optional()?;
-            let seq = match seq {
-                Some(seq) => Some(seq),
-                None => young::message_of(connection, lane, id)?,
-            };
+            let waits = "SELECT seq FROM pending WHERE lane = ?1 AND n = ?2";
+            let mut waits = connection.prepare_cached(waits)?;
+            let mut seq: Option<i64> = waits.query_row(place, |row| row.get(0)).optional()?;
+            if seq.is_none() {
+                seq = ended(connection, lane, id)?;
+            }
+            if seq.is_none() {
+                seq = young::message_of(connection, lane, id)?;
+            }
             let Some(seq) = seq else { return Ok(None) };
             detail(connection, seq, (lane, id))
         })
@@ -164,12 +167,12 @@ impl Archive {
         self.read(|connection| detail(connection, int(listed.sequence.0), (listed.lane, listed.id)))
     }
 
-    /// The attempts of a delivery, oldest first.
+    /// The attempts of a delivery that was listed, oldest first.
     ///
     /// # Errors
     /// If the file cannot be read.
-    pub fn attempts(&self, lane: LaneId, id: DeliveryId) -> Result<Vec<AttemptRecord>, ReadError> {
-        self.read(|connection| Ok(attempts(connection, lane, id)?))
+    pub fn attempts(&self, listed: &Delivery) -> Result<Vec<AttemptRecord>, ReadError> {
+        self.read(|connection| Ok(attempts(connection, int(listed.sequence.0), (listed.lane, listed.id))?))
     }
 
     /// For each delivery the latest one of its lane whose message has the same id, came later, and has the order key that
@@ -230,7 +233,7 @@ fn detail(
     let Some(message) = message(connection, seq)?.transpose()? else { return Ok(None) };
     Ok(Some(Detail {
         delivery: delivery(connection, &message, (lane, id), None)?,
-        attempts: attempts(connection, lane, id)?,
+        attempts: attempts(connection, seq, (lane, id))?,
         supersedable: message.supersedable,
         body: message.body,
     }))
@@ -257,15 +260,36 @@ fn later(connection: &Connection, delivery: &Delivery, key: &str) -> rusqlite::R
     Ok(found)
 }
 
+/// The message of a delivery that came to its end.
+fn ended(connection: &Connection, lane: LaneId, id: DeliveryId) -> rusqlite::Result<Option<i64>> {
+    let (lane, n) = (int(lane.0), int(id.0));
+    if !by_message(connection)? {
+        let mut select = connection.prepare_cached("SELECT seq FROM settled WHERE lane = ?1 AND n = ?2")?;
+        return select.query_row([lane, n], |row| row.get(0)).optional();
+    }
+    let mut select = connection.prepare_cached(
+        "SELECT seq FROM settled INDEXED BY settled_of_lane WHERE seq >> 12 = ?1 AND lane = ?2 AND n = ?3",
+    )?;
+    let mut group = Group::before(connection, i64::MAX)?;
+    while let Some(messages) = group {
+        let found = select.query_row([messages.number, lane, n], |row| row.get(0)).optional()?;
+        if found.is_some() {
+            return Ok(found);
+        }
+        group = Group::before(connection, messages.first())?;
+    }
+    Ok(None)
+}
+
 fn settled(
     connection: &Connection,
-    lane: LaneId,
-    id: DeliveryId,
+    seq: i64,
+    (lane, id): (LaneId, DeliveryId),
 ) -> rusqlite::Result<Option<Result<SettledRow<'static>, Broken>>> {
     let columns = settled_columns(connection)?;
-    let mut select =
-        connection.prepare_cached(&format!("SELECT {columns} FROM settled WHERE lane = ?1 AND n = ?2"))?;
-    one(select.query_row([int(lane.0), int(id.0)], SettledRow::read), || "a record".to_owned())
+    let sql = format!("SELECT {columns} FROM settled WHERE seq = ?1 AND lane = ?2 AND n = ?3");
+    let mut select = connection.prepare_cached(&sql)?;
+    one(select.query_row([seq, int(lane.0), int(id.0)], SettledRow::read), || "a record".to_owned())
 }
 
 /// How a delivery of a message is.
@@ -279,7 +303,7 @@ fn delivery(
     let mut select =
         connection.prepare_cached(&format!("SELECT {PENDING} FROM pending WHERE lane = ?1 AND n = ?2"))?;
     let pending = one(select.query_row(place, Pending::read), || "a record".to_owned())?;
-    let settled = settled(connection, lane, id)?;
+    let settled = settled(connection, message.seq, (lane, id))?;
     let mut last = None;
     let (attempts, status) = match (pending, settled) {
         (Some(Ok(pending)), _) if pending.head => (pending.attempts, Status::Due(pending.due)),
@@ -317,7 +341,11 @@ fn delivery(
     })
 }
 
-fn attempts(connection: &Connection, lane: LaneId, id: DeliveryId) -> rusqlite::Result<Vec<AttemptRecord>> {
+fn attempts(
+    connection: &Connection,
+    seq: i64,
+    (lane, id): (LaneId, DeliveryId),
+) -> rusqlite::Result<Vec<AttemptRecord>> {
     let mut select = connection.prepare_cached(&format!(
         "SELECT {} FROM attempt WHERE lane = ?1 AND n = ?2 ORDER BY number, at",
         super::attempts::columns(connection)?
@@ -329,7 +357,7 @@ fn attempts(connection: &Connection, lane: LaneId, id: DeliveryId) -> rusqlite::
     let rows = rows.filter_map(Result::transpose);
     let mut attempts: Vec<_> =
         rows.map(|row| Ok(row?.unwrap_or_else(damaged))).collect::<rusqlite::Result<_>>()?;
-    if let Some(Ok(settled)) = settled(connection, lane, id)? {
+    if let Some(Ok(settled)) = settled(connection, seq, (lane, id))? {
         attempts.extend(settled.attempt.map(Cow::into_owned));
     }
     Ok(attempts)

@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("parts.sql"),
     include_str!("places.sql"),
     include_str!("records.sql"),
+    include_str!("ends.sql"),
 ];
 
 /// Marks the file as ours ("FWst").

@@ -291,6 +291,7 @@ impl SqliteStore {
         let young = self.young.get(lane, n).map(|young| &young.pending);
         let young = young.map(|young| [young.seq, young.keyh, time(young.accepted), 0]);
         let Some([seq, keyh, accepted, attempts]) = self.checked(indexed)?.or(young) else { return Ok(None) };
+        let seq = self.true_message(lane, n, seq)?;
         // A head's true key is known.
         let held = self.lanes.get(&lane);
         let key =

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::SqliteStore;
-use super::rows::{Broken, MESSAGE, MessageRow, PENDING, Pending, int, time};
+use super::archive::edge::edge;
+use super::rows::{Broken, MESSAGE, MessageRow, PENDING, Pending, fanout_of, int, time};
 use crate::clock::Timestamp;
 use crate::message::{Message, MessageId, OrderKey};
 use crate::store::{DeliveryId, Fault, LaneId, Wanted};
@@ -26,6 +27,42 @@ pub(super) fn one<T>(
         ) => Ok(Some(Err(Broken(what())))),
         other => other.optional(),
     }
+}
+
+/// How many messages are looked at in one place for one that goes to a lane.
+const MAX_PASSED: i64 = 4096;
+
+/// The message that became this delivery, found by halving: in a lane numbers rise with messages. That of a lane which others
+/// far outnumber may not be found.
+fn message_with(
+    connection: &Connection,
+    lane: LaneId,
+    n: DeliveryId,
+    named: i64,
+) -> rusqlite::Result<Option<i64>> {
+    let mut select = connection.prepare_cached(
+        "SELECT seq, fanout FROM message WHERE seq >= ?1 AND seq < ?2 ORDER BY seq LIMIT ?3",
+    )?;
+    // The first message that goes to the lane, and the delivery that it became there.
+    let mut first = |from: i64, to: i64| -> rusqlite::Result<Option<(i64, DeliveryId)>> {
+        let mut rows = select.query([from, to, MAX_PASSED])?;
+        while let Some(row) = rows.next()? {
+            let fanout: Vec<u8> = row.get(1).unwrap_or_default();
+            if let Some((_, found)) = fanout_of(&fanout).find(|(of, _)| *of == lane) {
+                return Ok(Some((row.get(0)?, found)));
+            }
+        }
+        Ok(None)
+    };
+    if first(named, named.saturating_add(1))?.is_some_and(|(_, found)| found == n) {
+        return Ok(Some(named));
+    }
+    let ends = "SELECT min(seq), max(seq) + 1 FROM message";
+    let ends: (Option<i64>, Option<i64>) =
+        connection.prepare_cached(ends)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (Some(low), Some(high)) = ends else { return Ok(None) };
+    let found = edge(low, high, |from, to| Ok(first(from, to)?.map(|(seq, found)| (seq, found < n))))?;
+    Ok(first(found, high)?.filter(|(_, found)| *found == n).map(|(seq, _)| seq))
 }
 
 /// Numbers of heads that are due.
@@ -194,6 +231,13 @@ impl SqliteStore {
                 body: Bytes::from(row.body),
             })
         }))
+    }
+
+    /// The message of a delivery, where what its record says is not to be believed: the one that it names, if that knows it,
+    /// or else the one that does, if that is found.
+    pub(super) fn true_message(&mut self, lane: LaneId, n: DeliveryId, named: i64) -> Result<i64, Fault> {
+        let found = message_with(self.begin()?, lane, n, named);
+        Ok(self.checked(found)?.unwrap_or(named))
     }
 
     fn message(&mut self, seq: i64) -> Result<Result<MessageRow, Broken>, Fault> {

@@ -142,12 +142,12 @@ fn messages(
     let mut newest: HashMap<LaneId, u64> = HashMap::new();
     let mut kept = connection.prepare(
         "SELECT (SELECT count(*) FROM pending WHERE lane = ?1 AND n = ?2)
-              + (SELECT count(*) FROM settled WHERE lane = ?1 AND n = ?2)",
+              + (SELECT count(*) FROM settled WHERE lane = ?1 AND n = ?2 AND seq = ?3)",
     )?;
     while let Some(row) = rows.next()? {
         let Some(message) = report.row("message", MessageRow::read(row)) else { continue };
         for (lane, n) in message.fanout {
-            let records: i64 = kept.query_row([int(lane.0), int(n.0)], |row| row.get(0))?;
+            let records: i64 = kept.query_row([int(lane.0), int(n.0), message.seq], |row| row.get(0))?;
             if records == 0 && message.seq >= floor {
                 report.pending += 1;
                 if young.insert((lane, key_hash(&message.key)), n.0).is_some() {

@@ -186,10 +186,10 @@ fn is_over(store: &mut SqliteStore, message: &MessageRow, by: Timestamp) -> Resu
         }
         let settled = store
             .connection()?
-            .prepare_cached("SELECT at FROM settled WHERE lane = ?1 AND n = ?2")
+            .prepare_cached("SELECT at FROM settled WHERE seq = ?1 AND lane = ?2 AND n = ?3")
             .and_then(|mut select| {
                 let at = |row: &rusqlite::Row<'_>| Ok(row.get(0).unwrap_or(0));
-                select.query_row(params![int(lane.0), int(n.0)], at).optional()
+                select.query_row(params![message.seq, int(lane.0), int(n.0)], at).optional()
             });
         if store.checked(settled)?.is_some_and(|at: i64| at > time(by)) {
             return Ok(false);
@@ -203,9 +203,9 @@ fn drop_message(store: &mut SqliteStore, message: &MessageRow) -> Result<(), Fau
     let dropped = (|| {
         for (lane, n) in &message.fanout {
             let place = params![int(lane.0), int(n.0)];
-            connection.prepare_cached("DELETE FROM settled WHERE lane = ?1 AND n = ?2")?.execute(place)?;
             connection.prepare_cached("DELETE FROM attempt WHERE lane = ?1 AND n = ?2")?.execute(place)?;
         }
+        connection.prepare_cached("DELETE FROM settled WHERE seq = ?1")?.execute([message.seq])?;
         connection.prepare_cached("DELETE FROM message WHERE seq = ?1")?.execute([message.seq])
     })();
     store.checked(dropped).map(|_| ())

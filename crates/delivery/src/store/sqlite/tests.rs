@@ -6,6 +6,7 @@ use bytes::Bytes;
 use rusqlite::Connection;
 
 use super::archive::{Archive, State, Status, Wanted as Looked};
+use super::rows::{SettledRow, int};
 use super::*;
 use crate::message::{Message, MessageId, OrderKey};
 use crate::store::{Appended, Coalesce, Disposal, Route, Settled};
@@ -69,7 +70,7 @@ fn a_newer_format_is_refused() {
     connection.execute_batch("PRAGMA user_version = 9").unwrap();
     drop(connection);
     let refused = SqliteStore::open(folder.path(), Retention::default()).unwrap_err().to_string();
-    assert!(refused.contains("has format 9, and this version knows formats up to 5"), "{refused}");
+    assert!(refused.contains("has format 9, and this version knows formats up to 6"), "{refused}");
 }
 
 #[test]
@@ -82,9 +83,10 @@ fn a_file_of_each_format_that_ever_was_is_opened() {
         include_bytes!("../../../tests/data/format-3.sqlite"),
         include_bytes!("../../../tests/data/format-4.sqlite"),
         include_bytes!("../../../tests/data/format-5.sqlite"),
+        include_bytes!("../../../tests/data/format-6.sqlite"),
     ];
     let peer = Some("127.0.0.1:9119");
-    let kept = [(0, None), (1, None), (1, peer), (1, peer), (1, peer)];
+    let kept = [(0, None), (1, None), (1, peer), (1, peer), (1, peer), (1, peer)];
     for (format, (documents, peer)) in FORMATS.iter().zip(kept) {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("store.sqlite"), format).unwrap();
@@ -215,6 +217,65 @@ fn a_damaged_record_is_put_aside_and_the_rest_goes_on() {
     let connection = Connection::open(folder.path().join("store.sqlite")).unwrap();
     let aside: i64 = connection.query_row("SELECT count(*) FROM quarantine", [], |row| row.get(0)).unwrap();
     assert_eq!(aside, 1);
+}
+
+#[test]
+fn a_damaged_record_that_names_another_message_ends_at_its_own() {
+    for named in [1, 3, 77, -1] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = open(folder.path());
+        store.limit_young(young::Bounds { number: 0, ..young::Bounds::USUAL });
+        let lane = fill(&mut store, &["first", "second", "third"]);
+        drop(store);
+        let connection = Connection::open(folder.path().join("store.sqlite")).unwrap();
+        connection.execute("UPDATE pending SET seq = ?1 WHERE n = 2", [named]).unwrap();
+        let mut store = open(folder.path());
+        let claimed = claim(&mut store, lane, 9);
+        assert_eq!(claimed.damaged, [DeliveryId(2)]);
+        let detail = Archive::new(folder.path()).delivery(lane, DeliveryId(2)).unwrap().unwrap();
+        let ended = Status::Settled(Settled::Dead(Reason::Damaged), NOW);
+        assert_eq!((detail.body.as_slice(), detail.delivery.status), (&b"second"[..], ended), "{named}");
+        assert_eq!(scrub::scrub(folder.path()).unwrap().findings, Vec::<String>::new(), "{named}");
+        drop(store);
+        let offers = claim(&mut open(folder.path()), lane, 9).offers;
+        assert_eq!(offers.iter().map(|offer| offer.id.0).collect::<Vec<_>>(), [1, 3], "{named}");
+    }
+}
+
+#[test]
+fn ends_of_an_earlier_format_are_ordered_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.sqlite");
+    std::fs::write(&path, include_bytes!("../../../tests/data/format-5.sqlite")).unwrap();
+    let connection = Connection::open(&path).unwrap();
+    let settled = [Settled::Delivered, Settled::Superseded, Settled::Dead(Reason::GaveUp)];
+    let ends: Vec<SettledRow<'_>> = (0..300_u64)
+        .map(|number| SettledRow {
+            lane: LaneId(7 + number % 3),
+            n: DeliveryId(1 + number / 3),
+            seq: 2 + int(number * 40),
+            settled: settled[number as usize % 7 % 3].clone(),
+            attempts: 1,
+            accepted: NOW,
+            at: NOW,
+            attempt: None,
+        })
+        .collect();
+    ends.iter().for_each(|end| end.write(&connection).unwrap());
+    let archive = Archive::new(folder.path());
+    let listed = |state| {
+        let wanted = Looked { state, limit: 9, ..Looked::default() };
+        archive.deliveries(&wanted).unwrap().deliveries.len()
+    };
+    assert_eq!((listed(None), listed(Some(State::Delivered))), (1, 0), "before it is brought up");
+    drop(connection);
+    drop(open(folder.path()));
+    let connection = Connection::open(&path).unwrap();
+    let sql = format!("SELECT {} FROM settled ORDER BY seq", rows::settled_columns(&connection).unwrap());
+    let mut select = connection.prepare(&sql).unwrap();
+    let kept: Vec<_> =
+        select.query_map([], SettledRow::read).unwrap().map(|row| row.unwrap().unwrap()).collect();
+    assert_eq!(kept, ends);
 }
 
 #[test]

@@ -191,7 +191,7 @@ pub(super) fn find(
         let seq = row.get(0)?;
         let mut waits = false;
         for (of, n) in fanout_of(fanout(row, 1)) {
-            waits = lane.is_none_or(|lane| lane == of) && !has_record(connection, of, n)?;
+            waits = lane.is_none_or(|lane| lane == of) && !has_record(connection, seq, of, n)?;
             if waits {
                 break;
             }
@@ -225,12 +225,12 @@ fn fanout<'r>(row: &'r Row<'_>, column: usize) -> &'r [u8] {
     row.get_ref(column).ok().and_then(|column| column.as_bytes_or_null().ok().flatten()).unwrap_or_default()
 }
 
-fn has_record(connection: &Connection, lane: LaneId, n: DeliveryId) -> rusqlite::Result<bool> {
+fn has_record(connection: &Connection, seq: i64, lane: LaneId, n: DeliveryId) -> rusqlite::Result<bool> {
     let mut select = connection.prepare_cached(
-        "SELECT EXISTS (SELECT 1 FROM settled WHERE lane = ?1 AND n = ?2)
-             OR EXISTS (SELECT 1 FROM pending WHERE lane = ?1 AND n = ?2)",
+        "SELECT EXISTS (SELECT 1 FROM settled WHERE seq = ?1 AND lane = ?2 AND n = ?3)
+             OR EXISTS (SELECT 1 FROM pending WHERE lane = ?2 AND n = ?3)",
     )?;
-    select.query_row(params![int(lane.0), int(n.0)], |row| row.get(0))
+    select.query_row(params![seq, int(lane.0), int(n.0)], |row| row.get(0))
 }
 
 /// What is wrong with messages from the floor on.
@@ -273,7 +273,7 @@ pub(super) fn load(
         for &(lane, n) in &message.fanout {
             // What a damaged message says of lanes and numbers can be anything.
             let Some(held) = lanes.get_mut(&lane).filter(|held| n.0 <= held.row.last) else { continue };
-            if has_record(connection, lane, n)? {
+            if has_record(connection, seq, lane, n)? {
                 continue;
             }
             let (spare, accepted) = (message.supersedable, message.accepted);

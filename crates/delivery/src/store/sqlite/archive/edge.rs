@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 
 /// The place of the first sound record of `low..high` that does not lie before the edge, or else `high`. `look` finds the first
 /// sound record of a range, and tells its place and whether it lies before the edge.
-pub(super) fn edge(
+pub(in super::super) fn edge(
     mut low: i64,
     mut high: i64,
     mut look: impl FnMut(i64, i64) -> rusqlite::Result<Option<(i64, bool)>>,

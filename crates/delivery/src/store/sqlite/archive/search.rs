@@ -4,11 +4,11 @@
 
 use std::ops::{ControlFlow, Range};
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
-use super::super::rows::{int, key_hash};
+use super::super::rows::{by_message, int, key_hash};
 use super::edge::accepted_since;
-use super::lanes::{Place, Table, walk};
+use super::lanes::{Place, pending_lanes, walk};
 use super::view::{Page, State, Unrouted, Wanted};
 use super::{delivery, message};
 use crate::store::Sequence;
@@ -42,39 +42,36 @@ enum Source<'w> {
 impl<'w> Source<'w> {
     fn choose(connection: &Connection, wanted: &'w Wanted) -> rusqlite::Result<Self> {
         let lane = wanted.lane.map(|lane| int(lane.0));
-        let tables = match wanted.state {
-            None => Table::ALL,
-            Some(State::Pending) => &[Table::Pending],
-            Some(State::Delivered | State::Superseded | State::Dead) => &[Table::Settled],
-        };
-        let young = tables.contains(&Table::Pending).then_some(Place::Young(lane));
+        let ended = Place::Settled(lane);
         Ok(match (&wanted.key, wanted.state, lane) {
             (Some(key), _, _) => Self::Key(key),
             (None, Some(State::Dead), None) => Self::Dead,
             // Either the lane is short, or what is dead elsewhere is to be passed over.
             (None, Some(State::Dead), Some(lane)) if is_long(connection, lane)? => Self::Dead,
-            (None, _, Some(lane)) => {
-                let records = tables.iter().map(|table| Place::Records(*table, lane));
-                Self::Lanes(records.chain(young).collect())
-            }
             (None, None, None) => Self::Messages,
-            (None, Some(_), None) => {
-                let (mut places, mut left) = (Vec::from_iter(young), MAX_LANES);
-                for table in tables {
-                    let Some(found) = table.lanes(connection, left)? else { return Ok(Self::Messages) };
-                    left -= found.len();
-                    places.extend(found.into_iter().map(|lane| Place::Records(*table, lane)));
-                }
-                Self::Lanes(places)
+            (None, Some(State::Pending), Some(lane)) => {
+                Self::Lanes(vec![Place::Pending(lane), Place::Young(Some(lane))])
             }
+            (None, Some(State::Pending), None) => {
+                let Some(lanes) = pending_lanes(connection, MAX_LANES)? else { return Ok(Self::Messages) };
+                let lanes = lanes.into_iter().map(Place::Pending);
+                Self::Lanes(lanes.chain([Place::Young(None)]).collect())
+            }
+            // A file of an earlier format that was not opened since.
+            (None, _, _) if !by_message(connection)? => Self::Messages,
+            (None, None, Some(lane)) => {
+                Self::Lanes(vec![Place::Pending(lane), Place::Young(Some(lane)), ended])
+            }
+            (None, Some(State::Delivered | State::Superseded | State::Dead), _) => Self::Lanes(vec![ended]),
         })
     }
 }
 
 /// Whether a lane may have more records than one call can pass over.
 fn is_long(connection: &Connection, lane: i64) -> rusqlite::Result<bool> {
-    let span = Table::Settled.span(connection, lane)?;
-    Ok(span.end - span.start > int(MAX_WORK as u64))
+    let mut select = connection.prepare_cached("SELECT last FROM lane WHERE id = ?1")?;
+    let last: Option<i64> = select.query_row([lane], |row| row.get(0)).optional()?;
+    Ok(last.is_some_and(|last| last > int(MAX_WORK as u64)))
 }
 
 /// Deliveries, newest message first, for so much work.

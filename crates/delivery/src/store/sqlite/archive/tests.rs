@@ -27,9 +27,15 @@ fn play(dice: &mut Rng, folder: &Path) -> (SqliteStore, Timestamp) {
     let lanes: Vec<LaneId> = ["a", "b", "c", "d"].map(|name| store.lane(name).unwrap().id).to_vec();
     let (number, messages, deliveries) = (dice.usize(0..9), dice.i64(1..30), dice.u64(1..60));
     store.limit_young(Bounds { number, messages, deliveries, ..Bounds::USUAL });
+    // Ends are ordered among 4,096 messages: what happens may lie on both sides of a border, or far apart.
+    store.next_message = [1, 4080, 8190][dice.usize(0..3)];
+    let apart = dice.bool();
     let mut now = BEGINNING;
     for _ in 0..dice.usize(1..40) {
         now += dice.u64(0..3);
+        if apart && dice.u8(0..6) == 0 {
+            store.next_message += dice.i64(0..20_000);
+        }
         let at = Timestamp::from_micros(now);
         let entries: Vec<Entry> = (0..dice.usize(0..4)).map(|_| entry(dice, &lanes)).collect();
         store.append(&entries, at).unwrap();
@@ -134,7 +140,9 @@ fn filters(dice: &mut Rng, end: Timestamp) -> Vec<Wanted> {
                         lane: lane.map(LaneId),
                         key: key.map(str::to_owned),
                         state,
-                        before: dice.bool().then(|| Sequence(dice.u64(0..100))),
+                        before: dice
+                            .bool()
+                            .then(|| Sequence(dice.u64(0..100) + [0, 4080, 8190, 20_000][dice.usize(0..4)])),
                         since: time(dice),
                         until: time(dice),
                         labels: Some(self::label),

@@ -37,6 +37,7 @@ fn empty() -> rusqlite::Result<Rc<Connection>> {
     let connection = Connection::open_in_memory()?;
     connection.execute_batch(include_str!("../schema.sql"))?;
     connection.execute_batch(include_str!("../records.sql"))?;
+    connection.execute_batch(include_str!("../ends.sql"))?;
     Ok(Rc::new(connection))
 }
 

@@ -38,6 +38,14 @@ pub(in super::super) fn settled_columns(connection: &Connection) -> rusqlite::Re
 /// The format that brought ends that have their attempts.
 const WITH_ATTEMPTS: i64 = 5;
 
+/// Whether ends lie in the order of their messages, as a file of this format has them.
+pub(in super::super) fn by_message(connection: &Connection) -> rusqlite::Result<bool> {
+    Ok(format(connection)? >= BY_MESSAGE)
+}
+
+/// The format that brought that order.
+const BY_MESSAGE: i64 = 6;
+
 /// The numbers that results have on the disk. 2 and up are dead.
 fn result_code(settled: &Settled) -> (i64, &str) {
     match settled {
