@@ -9,6 +9,7 @@
 pub mod archive;
 mod attempts;
 mod documents;
+mod ends;
 mod files;
 mod held;
 mod once;

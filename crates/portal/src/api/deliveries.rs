@@ -359,7 +359,8 @@ pub(crate) async fn send_dead_again(portal: &Portal, filter: Filter) -> Result<u
     while dead.len() < MAX_RESEND {
         let asked = wanted.clone();
         let looked = portal.read(move |archive| look(archive, &asked)).await?.still_dead();
-        dead.extend(looked.page.deliveries.iter().map(|delivery| (delivery.lane, delivery.id)));
+        // Ten thousand answers of receivers are not kept for this.
+        dead.extend(looked.page.deliveries.into_iter().map(|one| Delivery { last: None, ..one }));
         match looked.page.next {
             Some(next) => wanted.before = Some(next),
             None => break,
@@ -370,8 +371,8 @@ pub(crate) async fn send_dead_again(portal: &Portal, filter: Filter) -> Result<u
     dead.reverse();
     let (mut resent, mut done) = (0, 0);
     while done < dead.len() {
-        let places: Vec<_> = dead[done..].iter().take(BATCH).copied().collect();
-        let (read, messages) = portal.read(move |archive| Ok(batch(archive, &places))).await?;
+        let listed: Vec<_> = dead[done..].iter().take(BATCH).cloned().collect();
+        let (read, messages) = portal.read(move |archive| Ok(batch(archive, &listed))).await?;
         resent += accept(portal, messages).await?;
         done += read;
     }

@@ -20,7 +20,7 @@ use super::documents::DOCUMENT;
 use super::queries::one;
 use super::rows::{
     Broken, LANE, LaneRow, MESSAGE, MessageRow, PENDING, Pending, SettledRow, by_message, int,
-    settled_columns,
+    settled_columns, settled_place,
 };
 use super::young;
 use crate::clock::Timestamp;
@@ -263,6 +263,10 @@ fn later(connection: &Connection, delivery: &Delivery, key: &str) -> rusqlite::R
 /// The message of a delivery that came to its end.
 fn ended(connection: &Connection, lane: LaneId, id: DeliveryId) -> rusqlite::Result<Option<i64>> {
     let (lane, n) = (int(lane.0), int(id.0));
+    let mut last = connection.prepare_cached("SELECT last FROM lane WHERE id = ?1")?;
+    if last.query_row([lane], |row| row.get::<_, i64>(0)).optional()?.is_some_and(|last| n > last) {
+        return Ok(None);
+    }
     if !by_message(connection)? {
         let mut select = connection.prepare_cached("SELECT seq FROM settled WHERE lane = ?1 AND n = ?2")?;
         return select.query_row([lane, n], |row| row.get(0)).optional();
@@ -287,7 +291,7 @@ fn settled(
     (lane, id): (LaneId, DeliveryId),
 ) -> rusqlite::Result<Option<Result<SettledRow<'static>, Broken>>> {
     let columns = settled_columns(connection)?;
-    let sql = format!("SELECT {columns} FROM settled WHERE seq = ?1 AND lane = ?2 AND n = ?3");
+    let sql = format!("SELECT {columns} FROM settled WHERE {}", settled_place(connection)?);
     let mut select = connection.prepare_cached(&sql)?;
     one(select.query_row([seq, int(lane.0), int(id.0)], SettledRow::read), || "a record".to_owned())
 }

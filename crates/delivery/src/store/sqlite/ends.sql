@@ -1,5 +1,6 @@
 -- Format 6: ends in the order of their messages, which is about the order in which they come, so that those of one commit lie
 -- together however many lanes they are of. The ends of a lane are found among 4,096 messages each, as keys are (format 4).
+-- `ends.rs` takes over what was there.
 DROP INDEX dead;
 ALTER TABLE settled RENAME TO settled_before;
 CREATE TABLE settled (
@@ -25,8 +26,5 @@ CREATE TABLE settled (
     first_byte INTEGER,
     PRIMARY KEY (seq, lane, n)
 ) STRICT, WITHOUT ROWID;
-INSERT INTO settled SELECT lane, n, seq, result, detail, attempts, accepted, at, crc, number, ended, word, outcome, status, took,
-    response, peer, connect, tls, first_byte FROM settled_before ORDER BY seq, lane, n;
-DROP TABLE settled_before;
 CREATE INDEX settled_of_lane ON settled (seq >> 12, lane, n);
 CREATE INDEX dead ON settled (seq, lane, n) WHERE result >= 2;

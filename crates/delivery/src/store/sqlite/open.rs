@@ -12,17 +12,20 @@ use super::files::Mark;
 use super::once;
 use super::rows::{LANE, LaneRow, Seal, int};
 use super::young::Damage;
-use super::{Held, OpenError, SqliteStore, young};
+use super::{Held, OpenError, SqliteStore, ends, young};
 use crate::store::{DeliveryId, Fault, LaneId};
 
-/// The scripts that lead from each format to the next. A file of format N has had the first N of them.
-const MIGRATIONS: &[&str] = &[
-    include_str!("schema.sql"),
-    include_str!("documents.sql"),
-    include_str!("parts.sql"),
-    include_str!("places.sql"),
-    include_str!("records.sql"),
-    include_str!("ends.sql"),
+/// A step from one format to the next: a script, and what else is done.
+type Step = (&'static str, fn(&Connection) -> rusqlite::Result<()>);
+
+/// A file of format N has had the first N of them.
+const MIGRATIONS: &[Step] = &[
+    (include_str!("schema.sql"), |_| Ok(())),
+    (include_str!("documents.sql"), |_| Ok(())),
+    (include_str!("parts.sql"), |_| Ok(())),
+    (include_str!("places.sql"), |_| Ok(())),
+    (include_str!("records.sql"), |_| Ok(())),
+    (include_str!("ends.sql"), ends::take_over),
 ];
 
 /// Marks the file as ours ("FWst").
@@ -77,10 +80,11 @@ impl SqliteStore {
 
     fn migrate(&self, connection: &Connection, format: i64) -> Result<(), OpenError> {
         let done = usize::try_from(format).unwrap_or(0);
-        for (number, script) in (1..).zip(MIGRATIONS).skip(done) {
-            let mut steps = format!(
-                "BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; PRAGMA application_id = {APPLICATION_ID};"
-            );
+        for (number, (script, more)) in (1..).zip(MIGRATIONS).skip(done) {
+            let begun = connection.execute_batch(&format!("BEGIN IMMEDIATE; {script}"));
+            begun.and_then(|()| more(connection)).map_err(|error| OpenError::Fault(self.fault(&error)))?;
+            let mut steps =
+                format!("PRAGMA user_version = {number}; PRAGMA application_id = {APPLICATION_ID};");
             if number == 1 {
                 let generation = *uuid::Uuid::now_v7().as_bytes();
                 let text: String = generation.iter().map(|byte| format!("{byte:02x}")).collect();

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::SqliteStore;
 use super::archive::edge::edge;
 use super::rows::{Broken, MESSAGE, MessageRow, PENDING, Pending, fanout_of, int, time};
+use super::{SqliteStore, young};
 use crate::clock::Timestamp;
 use crate::message::{Message, MessageId, OrderKey};
 use crate::store::{DeliveryId, Fault, LaneId, Wanted};
@@ -30,10 +30,11 @@ pub(super) fn one<T>(
 }
 
 /// How many messages are looked at in one place for one that goes to a lane.
-const MAX_PASSED: i64 = 4096;
+const MAX_PASSED: i64 = 256;
 
-/// The message that became this delivery, found by halving: in a lane numbers rise with messages. That of a lane which others
-/// far outnumber may not be found.
+/// The message that became this delivery. It is found for certain if it is so late that a delivery without a record waits there:
+/// this one must not come back as such. Others are found by halving, as in a lane numbers rise with messages; but one of a
+/// lane which others far outnumber may not be.
 fn message_with(
     connection: &Connection,
     lane: LaneId,
@@ -57,10 +58,15 @@ fn message_with(
     if first(named, named.saturating_add(1))?.is_some_and(|(_, found)| found == n) {
         return Ok(Some(named));
     }
-    let ends = "SELECT min(seq), max(seq) + 1 FROM message";
+    if let Some(late) = young::message_of(connection, lane, n)? {
+        return Ok(Some(late));
+    }
+    let ends = "SELECT min(seq), max(seq) FROM message";
     let ends: (Option<i64>, Option<i64>) =
         connection.prepare_cached(ends)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let (Some(low), Some(high)) = ends else { return Ok(None) };
+    // Only damage makes a number that is negative, or the largest.
+    let (low, high) = (low.max(0), high.saturating_add(1));
     let found = edge(low, high, |from, to| Ok(first(from, to)?.map(|(seq, found)| (seq, found < n))))?;
     Ok(first(found, high)?.filter(|(_, found)| *found == n).map(|(seq, _)| seq))
 }
@@ -234,9 +240,10 @@ impl SqliteStore {
     }
 
     /// The message of a delivery, where what its record says is not to be believed: the one that it names, if that knows it,
-    /// or else the one that does, if that is found.
+    /// or else the one that does; or the named one after all, if none is found.
     pub(super) fn true_message(&mut self, lane: LaneId, n: DeliveryId, named: i64) -> Result<i64, Fault> {
-        let found = message_with(self.begin()?, lane, n, named);
+        let connection = self.begin()?;
+        let found = message_with(connection, lane, n, named);
         Ok(self.checked(found)?.unwrap_or(named))
     }
 

@@ -14,7 +14,7 @@ use crate::clock::Timestamp;
 use crate::store::{DeliveryId, LaneId, Route};
 
 pub(super) use lane::{LANE, LaneRow};
-pub(super) use settled::{SETTLED, SettledRow, by_message, settled_columns};
+pub(super) use settled::{SETTLED, SettledRow, by_message, settled_columns, settled_place};
 
 /// A row that is not what was written.
 #[derive(Clone, Debug, PartialEq, Eq)]

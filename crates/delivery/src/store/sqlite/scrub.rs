@@ -11,6 +11,7 @@ use super::documents::DOCUMENT;
 use super::once::{ONCE, OnceRow};
 use super::rows::{
     Broken, LANE, LaneRow, MESSAGE, MessageRow, PENDING, Pending, SettledRow, int, key_hash, settled_columns,
+    settled_place,
 };
 use super::young;
 use crate::store::LaneId;
@@ -140,14 +141,15 @@ fn messages(
     let mut select = connection.prepare(&format!("SELECT {MESSAGE} FROM message ORDER BY seq"))?;
     let mut rows = select.query([])?;
     let mut newest: HashMap<LaneId, u64> = HashMap::new();
-    let mut kept = connection.prepare(
-        "SELECT (SELECT count(*) FROM pending WHERE lane = ?1 AND n = ?2)
-              + (SELECT count(*) FROM settled WHERE lane = ?1 AND n = ?2 AND seq = ?3)",
-    )?;
+    let mut kept = connection.prepare(&format!(
+        "SELECT (SELECT count(*) FROM pending WHERE lane = ?2 AND n = ?3)
+              + (SELECT count(*) FROM settled WHERE {})",
+        settled_place(connection)?
+    ))?;
     while let Some(row) = rows.next()? {
         let Some(message) = report.row("message", MessageRow::read(row)) else { continue };
         for (lane, n) in message.fanout {
-            let records: i64 = kept.query_row([int(lane.0), int(n.0), message.seq], |row| row.get(0))?;
+            let records: i64 = kept.query_row([message.seq, int(lane.0), int(n.0)], |row| row.get(0))?;
             if records == 0 && message.seq >= floor {
                 report.pending += 1;
                 if young.insert((lane, key_hash(&message.key)), n.0).is_some() {
@@ -165,7 +167,8 @@ fn messages(
             report.find(format!("{lane}: its newest delivery is {newest}, but it counts fewer"));
         }
     }
-    let orphan = "SELECT lane, n FROM pending WHERE NOT EXISTS (SELECT 1 FROM message WHERE message.seq = pending.seq)";
+    let orphan = "SELECT lane, n FROM pending WHERE NOT EXISTS (SELECT 1 FROM message WHERE message.seq = pending.seq)
+                  UNION ALL SELECT lane, n FROM settled WHERE NOT EXISTS (SELECT 1 FROM message WHERE message.seq = settled.seq)";
     let mut orphans = connection.prepare(orphan)?;
     let mut rows = orphans.query([])?;
     while let Some(row) = rows.next()? {

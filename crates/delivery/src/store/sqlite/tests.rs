@@ -6,7 +6,7 @@ use bytes::Bytes;
 use rusqlite::Connection;
 
 use super::archive::{Archive, State, Status, Wanted as Looked};
-use super::rows::{SettledRow, int};
+use super::rows::{MessageRow, SettledRow, int};
 use super::*;
 use crate::message::{Message, MessageId, OrderKey};
 use crate::store::{Appended, Coalesce, Disposal, Route, Settled};
@@ -249,7 +249,7 @@ fn ends_of_an_earlier_format_are_ordered_anew() {
     std::fs::write(&path, include_bytes!("../../../tests/data/format-5.sqlite")).unwrap();
     let connection = Connection::open(&path).unwrap();
     let settled = [Settled::Delivered, Settled::Superseded, Settled::Dead(Reason::GaveUp)];
-    let ends: Vec<SettledRow<'_>> = (0..300_u64)
+    let mut ends: Vec<SettledRow<'_>> = (0..300_u64)
         .map(|number| SettledRow {
             lane: LaneId(7 + number % 3),
             n: DeliveryId(1 + number / 3),
@@ -261,21 +261,51 @@ fn ends_of_an_earlier_format_are_ordered_anew() {
             attempt: None,
         })
         .collect();
-    ends.iter().for_each(|end| end.write(&connection).unwrap());
+    for end in &ends {
+        let (id, key) = (format!("m{}", end.seq), "k".to_owned());
+        let fanout = vec![(end.lane, end.n)];
+        let (supersedable, route, body) = (false, Route::Lanes, Vec::new());
+        let message = MessageRow { seq: end.seq, id, key, supersedable, accepted: NOW, route, fanout, body };
+        message.write(&connection).unwrap();
+        end.write(&connection).unwrap();
+    }
     let archive = Archive::new(folder.path());
     let listed = |state| {
-        let wanted = Looked { state, limit: 9, ..Looked::default() };
+        let wanted = Looked { state, limit: 999, ..Looked::default() };
         archive.deliveries(&wanted).unwrap().deliveries.len()
     };
-    assert_eq!((listed(None), listed(Some(State::Delivered))), (1, 0), "before it is brought up");
+    let delivered = ends.iter().filter(|end| end.settled == Settled::Delivered).count();
+    assert_eq!((listed(None), listed(Some(State::Delivered))), (301, delivered), "before it is brought up");
+    // One says that it is of another message, which is not asked, and one has a column that is not of its type.
+    connection.execute("UPDATE settled SET seq = 77 WHERE lane = 7 AND n = 1", []).unwrap();
     drop(connection);
+    flip_type(&path);
     drop(open(folder.path()));
     let connection = Connection::open(&path).unwrap();
     let sql = format!("SELECT {} FROM settled ORDER BY seq", rows::settled_columns(&connection).unwrap());
     let mut select = connection.prepare(&sql).unwrap();
-    let kept: Vec<_> =
-        select.query_map([], SettledRow::read).unwrap().map(|row| row.unwrap().unwrap()).collect();
-    assert_eq!(kept, ends);
+    let kept: Vec<_> = select.query_map([], SettledRow::read).unwrap().map(Result::unwrap).collect();
+    assert_eq!(kept.len(), ends.len());
+    assert!(kept[1].is_err(), "{:?}", kept[1]);
+    ends.remove(1);
+    assert_eq!(kept.into_iter().flatten().collect::<Vec<_>>(), ends);
+    assert_eq!(listed(Some(State::Delivered)), delivered);
+}
+
+/// Has the end of the first delivery of lane 8 hold a text where a number belongs, as a flipped bit could.
+fn flip_type(path: &Path) {
+    let strict = ["STRICT, WITHOUT ROWID", "WITHOUT ROWID"];
+    let declare = |[before, after]: [&str; 2]| {
+        let connection = Connection::open(path).unwrap();
+        connection.execute_batch("PRAGMA writable_schema = ON").unwrap();
+        let sql = "UPDATE sqlite_schema SET sql = replace(sql, ?1, ?2) WHERE name = 'settled'";
+        assert_eq!(connection.execute(sql, [before, after]).unwrap(), 1);
+    };
+    declare(strict);
+    let connection = Connection::open(path).unwrap();
+    connection.execute("UPDATE settled SET accepted = 'soon' WHERE lane = 8 AND n = 1", []).unwrap();
+    drop(connection);
+    declare([strict[1], strict[0]]);
 }
 
 #[test]

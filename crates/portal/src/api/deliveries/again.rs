@@ -44,13 +44,13 @@ const BATCH_BYTES: usize = 8 * 1024 * 1024;
 
 /// The first of these deliveries as messages to be sent again, and how many of them that are. What was lost to damage cannot
 /// be sent.
-pub(super) fn batch(archive: &Archive, places: &[(LaneId, DeliveryId)]) -> (usize, Vec<(LaneId, Message)>) {
+pub(super) fn batch(archive: &Archive, listed: &[Delivery]) -> (usize, Vec<(LaneId, Message)>) {
     let (mut read, mut bytes, mut messages) = (0, 0, Vec::new());
-    for (lane, id) in places {
+    for delivery in listed {
         read += 1;
-        if let Ok(Some(detail)) = archive.delivery(*lane, *id) {
+        if let Ok(Some(detail)) = archive.detail(delivery) {
             bytes += detail.body.len();
-            messages.push((*lane, again(detail)));
+            messages.push((delivery.lane, again(detail)));
         }
         if bytes >= BATCH_BYTES {
             break;

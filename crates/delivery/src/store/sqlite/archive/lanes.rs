@@ -270,10 +270,14 @@ impl Cursor {
             }
             if count < self.chunk {
                 let first = group.first();
-                // A look is work too, also where nothing is.
-                self.rows.push_back((first, false));
-                looked += 1;
+                // What damage put into a group that is not its own says nothing of those before.
+                n = i64::MAX;
                 next = if first > self.range.start { Group::before(connection, first)? } else { None };
+                if next.is_some() {
+                    // A look is work too, also where nothing is.
+                    self.rows.push_back((first, false));
+                }
+                looked += 1;
             }
         }
         self.at = At::SettledOf { lane, group: next, n };

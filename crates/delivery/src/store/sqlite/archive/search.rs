@@ -1,5 +1,5 @@
 //! Finding what is wanted without looking at all there is. A filter says where to look: in the order of a key's messages, of
-//! what is dead, of lanes, or else of all messages. Each of these gives messages newest first; every message is then read,
+//! what is dead, of records of lanes and of ends, or else of all messages. Each of these gives messages newest first; every message is then read,
 //! and its deliveries are judged by the whole filter. So where one looks decides about the time, never about the answer.
 
 use std::ops::{ControlFlow, Range};
@@ -23,7 +23,7 @@ const READ: usize = 8;
 /// What passing over a message counts for: messages are long, so that few are on a page of the file.
 const PASS: usize = 2;
 
-/// Of how many lanes records are merged; with more of them all messages are walked.
+/// Of how many lanes what waits is merged; with more of them all messages are walked.
 const MAX_LANES: usize = 512;
 
 /// Where to look.
@@ -33,8 +33,8 @@ enum Source<'w> {
     Key(&'w str),
     /// At what is dead.
     Dead,
-    /// At the deliveries of lanes.
-    Lanes(Vec<Place>),
+    /// At records that lie in the order of messages: of lanes, or of all that came to its end.
+    Records(Vec<Place>),
     /// At all messages.
     Messages,
 }
@@ -50,19 +50,19 @@ impl<'w> Source<'w> {
             (None, Some(State::Dead), Some(lane)) if is_long(connection, lane)? => Self::Dead,
             (None, None, None) => Self::Messages,
             (None, Some(State::Pending), Some(lane)) => {
-                Self::Lanes(vec![Place::Pending(lane), Place::Young(Some(lane))])
+                Self::Records(vec![Place::Pending(lane), Place::Young(Some(lane))])
             }
             (None, Some(State::Pending), None) => {
                 let Some(lanes) = pending_lanes(connection, MAX_LANES)? else { return Ok(Self::Messages) };
                 let lanes = lanes.into_iter().map(Place::Pending);
-                Self::Lanes(lanes.chain([Place::Young(None)]).collect())
+                Self::Records(lanes.chain([Place::Young(None)]).collect())
             }
             // A file of an earlier format that was not opened since.
             (None, _, _) if !by_message(connection)? => Self::Messages,
             (None, None, Some(lane)) => {
-                Self::Lanes(vec![Place::Pending(lane), Place::Young(Some(lane)), ended])
+                Self::Records(vec![Place::Pending(lane), Place::Young(Some(lane)), ended])
             }
-            (None, Some(State::Delivered | State::Superseded | State::Dead), _) => Self::Lanes(vec![ended]),
+            (None, Some(State::Delivered | State::Superseded | State::Dead), _) => Self::Records(vec![ended]),
         })
     }
 }
@@ -79,12 +79,13 @@ pub(super) fn deliveries(connection: &Connection, wanted: &Wanted, work: usize) 
     let since = wanted.since.map_or(Ok(i64::MIN), |since| accepted_since(connection, since))?;
     let until = wanted.until.map_or(Ok(i64::MAX), |until| accepted_since(connection, until))?;
     let before = wanted.before.map_or(i64::MAX, |before| int(before.0));
-    let range = since..until.min(before);
+    // Only damage makes a number that is negative.
+    let range = since.max(0)..until.min(before);
     let mut search = Search { connection, wanted, work, at: None, read: None, page: Page::default() };
     match Source::choose(connection, wanted)? {
         Source::Key(key) => search.key(key, &range)?,
         Source::Dead => search.dead(&range)?,
-        Source::Lanes(places) => {
+        Source::Records(places) => {
             walk(connection, &places, wanted.state, &range, |seq, is| search.meet(seq, 1, is))?
         }
         Source::Messages => search.messages(&range)?,

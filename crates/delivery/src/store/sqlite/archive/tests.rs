@@ -61,6 +61,14 @@ fn play(dice: &mut Rng, folder: &Path) -> (SqliteStore, Timestamp) {
         store.tidy(Timestamp::from_micros(now)).unwrap();
         store.commit().unwrap();
     }
+    // Damage may have put an end among messages where it does not belong.
+    if dice.bool() {
+        let (seq, settled) = (store.next_message + dice.i64(4096..30_000), Settled::Delivered);
+        let (lane, n, at) = (lanes[0], DeliveryId(dice.u64(1..9)), Timestamp::from_micros(now));
+        let stray = SettledRow { lane, n, seq, settled, attempts: 1, accepted: at, at, attempt: None };
+        stray.write(store.write().unwrap()).unwrap();
+        store.commit().unwrap();
+    }
     (store, Timestamp::from_micros(now))
 }
 

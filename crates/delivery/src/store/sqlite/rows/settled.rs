@@ -46,6 +46,15 @@ pub(in super::super) fn by_message(connection: &Connection) -> rusqlite::Result<
 /// The format that brought that order.
 const BY_MESSAGE: i64 = 6;
 
+/// What finds the end of a delivery of lane ?2 with number ?3, of message ?1. Where ends lie by lane, nothing else is asked.
+pub(in super::super) fn settled_place(connection: &Connection) -> rusqlite::Result<&'static str> {
+    Ok(if by_message(connection)? {
+        "seq = ?1 AND lane = ?2 AND n = ?3"
+    } else {
+        "?1 IS NOT NULL AND lane = ?2 AND n = ?3"
+    })
+}
+
 /// The numbers that results have on the disk. 2 and up are dead.
 fn result_code(settled: &Settled) -> (i64, &str) {
     match settled {
