@@ -2,8 +2,8 @@
 //!
 //! Pure: the time, the wall clock that a date is held against, and the throw of a die are arguments.
 
-use std::borrow::Cow;
 use std::fmt;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime};
 
 use crate::clock::Timestamp;
@@ -34,7 +34,7 @@ pub const DEFAULT_THROTTLE: Duration = Duration::from_secs(1);
 /// When to try again, and when to give up. The last delay repeats until the expiry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
-    delays: Cow<'static, [Duration]>,
+    delays: Arc<[Duration]>,
     expiry: Duration,
     retry_after_cap: Duration,
 }
@@ -52,6 +52,9 @@ pub enum PolicyError {
     NoTime,
 }
 
+/// One for all policies that have them.
+static STANDARD_DELAYS: LazyLock<Arc<[Duration]>> = LazyLock::new(|| DEFAULT_DELAYS.into());
+
 impl RetryPolicy {
     /// A policy with these delays, the last of which repeats; without delays there is one attempt only.
     ///
@@ -68,20 +71,20 @@ impl RetryPolicy {
         if expiry.is_zero() {
             return Err(PolicyError::NoTime);
         }
-        Ok(Self { delays: Cow::Owned(delays), expiry, retry_after_cap })
+        Ok(Self { delays: delays.into(), expiry, retry_after_cap })
     }
 
     /// The default: at once, after 5 s, 30 s, 2 min, 10 min, 30 min, 1 h, 2 h, 4 h, then every 8 h for 24 h.
     #[must_use]
     pub fn standard() -> Self {
         let (expiry, retry_after_cap) = (DEFAULT_EXPIRY, DEFAULT_RETRY_AFTER_CAP);
-        Self { delays: Cow::Borrowed(DEFAULT_DELAYS), expiry, retry_after_cap }
+        Self { delays: Arc::clone(&STANDARD_DELAYS), expiry, retry_after_cap }
     }
 
     /// One attempt.
     #[must_use]
     pub fn once() -> Self {
-        Self { delays: Cow::Borrowed(&[]), ..Self::standard() }
+        Self { delays: Arc::default(), ..Self::standard() }
     }
 
     /// For someone who waits: quick retries, until `limit` has passed.

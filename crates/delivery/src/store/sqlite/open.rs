@@ -36,7 +36,7 @@ const NEW_FILE: &str = "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTA
 
 /// Set for every connection that writes. The log is written into the file by us, so that a failure is seen.
 const WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
-    PRAGMA journal_size_limit = 16777216; PRAGMA cache_size = -6000; PRAGMA temp_store = MEMORY;
+    PRAGMA journal_size_limit = 16777216; PRAGMA cache_size = -4000; PRAGMA temp_store = MEMORY;
     PRAGMA mmap_size = 0; PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF; PRAGMA foreign_keys = OFF;";
 
 impl SqliteStore {

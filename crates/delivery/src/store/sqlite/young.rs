@@ -25,7 +25,7 @@ use crate::store::{DeliveryId, Fault, LaneId, Route, Store};
 const MAX_YOUNG: usize = 8192;
 
 /// How many bytes of bodies they hold in memory at most, but for one more; what is found in the file is left there.
-const MAX_YOUNG_BYTES: usize = 10 * 1024 * 1024;
+const MAX_YOUNG_BYTES: usize = 8 * 1024 * 1024;
 
 /// Among how many messages they are, the newest. What gets older has a record from then on, so that there is little to look at
 /// after a crash, and in lists.
