@@ -260,11 +260,16 @@ fn later(connection: &Connection, delivery: &Delivery, key: &str) -> rusqlite::R
     Ok(found)
 }
 
+/// The number of a lane's newest delivery.
+fn last(connection: &Connection, lane: i64) -> rusqlite::Result<Option<i64>> {
+    let mut select = connection.prepare_cached("SELECT last FROM lane WHERE id = ?1")?;
+    select.query_row([lane], |row| row.get(0)).optional()
+}
+
 /// The message of a delivery that came to its end.
 fn ended(connection: &Connection, lane: LaneId, id: DeliveryId) -> rusqlite::Result<Option<i64>> {
     let (lane, n) = (int(lane.0), int(id.0));
-    let mut last = connection.prepare_cached("SELECT last FROM lane WHERE id = ?1")?;
-    if last.query_row([lane], |row| row.get::<_, i64>(0)).optional()?.is_some_and(|last| n > last) {
+    if last(connection, lane)?.is_some_and(|last| n > last) {
         return Ok(None);
     }
     if !by_message(connection)? {

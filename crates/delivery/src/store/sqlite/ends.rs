@@ -1,8 +1,8 @@
 //! The step to format 6: takes ends over into the order of their messages.
 //!
 //! Message by message, so that a long history needs no memory. Which message an end is of is said by the message, not by the
-//! end: what damage made of that is told by the end's check, and nobody takes its delivery for one without a record. An end
-//! that cannot be taken over at all has another in its place that is not sound.
+//! end: so nobody takes its delivery for one without a record, whatever damage made of that. An end that cannot be taken over
+//! at all has another in its place that is not sound.
 
 use rusqlite::{Connection, ErrorCode, params};
 

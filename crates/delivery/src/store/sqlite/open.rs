@@ -216,3 +216,6 @@ pub(super) fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Resul
     let mut pragma = connection.prepare_cached(&format!("PRAGMA wal_checkpoint({mode})"))?;
     pragma.query_row([], |_| Ok(()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,16 +1,17 @@
 //! Finding what is wanted without looking at all there is. A filter says where to look: in the order of a key's messages, of
-//! what is dead, of records of lanes and of ends, or else of all messages. Each of these gives messages newest first; every message is then read,
-//! and its deliveries are judged by the whole filter. So where one looks decides about the time, never about the answer.
+//! what is dead, of records of lanes and of ends, or else of all messages. Each of these gives messages newest first; every
+//! message is then read, and its deliveries are judged by the whole filter. So where one looks decides about the time, never
+//! about the answer.
 
 use std::ops::{ControlFlow, Range};
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::super::rows::{by_message, int, key_hash};
 use super::edge::accepted_since;
 use super::lanes::{Place, pending_lanes, walk};
 use super::view::{Page, State, Unrouted, Wanted};
-use super::{delivery, message};
+use super::{delivery, last, message};
 use crate::store::Sequence;
 
 /// How much one call does while it looks for what is wanted: a record that is passed over is one, a message that is read is
@@ -67,11 +68,9 @@ impl<'w> Source<'w> {
     }
 }
 
-/// Whether a lane may have more records than one call can pass over.
+/// Whether a lane may have more records than one call can pass over, by how many deliveries it ever had.
 fn is_long(connection: &Connection, lane: i64) -> rusqlite::Result<bool> {
-    let mut select = connection.prepare_cached("SELECT last FROM lane WHERE id = ?1")?;
-    let last: Option<i64> = select.query_row([lane], |row| row.get(0)).optional()?;
-    Ok(last.is_some_and(|last| last > int(MAX_WORK as u64)))
+    Ok(last(connection, lane)?.is_some_and(|last| last > int(MAX_WORK as u64)))
 }
 
 /// Deliveries, newest message first, for so much work.
