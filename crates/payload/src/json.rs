@@ -326,11 +326,10 @@ pub(crate) fn write_string(text: &str, out: &mut Vec<u8>) {
 
 /// Whether nothing in a string is to be escaped.
 fn is_plain(text: &[u8]) -> bool {
-    let is_plain = |word: [u8; WORD]| words::ends_of_plain(u64::from_le_bytes(word)) == 0;
     let (words, rest) = text.as_chunks::<WORD>();
     // The last word may hold bytes of the one before: it is no slower, and there are no single bytes left.
     let last = text.last_chunk::<WORD>().copied().unwrap_or_else(|| words::filled(rest));
-    is_plain(last) && words.iter().all(|word| is_plain(*word))
+    words::is_plain(last) && words.iter().all(|word| words::is_plain(*word))
 }
 
 #[cfg(test)]

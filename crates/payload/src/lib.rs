@@ -30,6 +30,7 @@
 
 pub mod schema;
 
+mod blocks;
 mod words;
 
 mod json;

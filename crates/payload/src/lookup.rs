@@ -213,15 +213,16 @@ impl Names {
         self.in_order.get(hint as usize).filter(|name| head & name.mask == name.expected)
     }
 
-    /// The name whose key the text begins with that `head` opens, and its position; not found if it is longer.
+    /// The name whose key the text begins with that `head` opens, its position and its length; not found if it is longer. The length
+    /// is seen in the text, so that what stands behind can be looked at while the name is still looked for.
     #[inline]
-    pub(crate) fn short(&self, head: u128) -> Option<(&Name, u32)> {
+    pub(crate) fn short(&self, head: u128) -> Option<(&Name, u32, usize)> {
         let length = key_length(head).filter(|_| self.apart)?;
         let key = head & mask(length);
         let position = self.by_hash[slot(key, length, self.factor)];
         let name = self.in_order.get(usize::from(position))?;
         // No key has a NUL, so equal heads are of equal lengths.
-        (name.expected == key).then_some((name, u32::from(position)))
+        (name.expected == key).then_some((name, u32::from(position), length))
     }
 
     /// The name that goes by `key`, which is as it stands in a text, without escapes, and opens with `head`; and its position.
@@ -250,9 +251,9 @@ mod tests {
     use super::*;
 
     /// A reading by whole keys, none of which is cut short.
-    fn by_key(names: &Names, text: &[u8]) -> Option<Field> {
+    fn by_key(names: &Names, text: &[u8]) -> Option<(Field, usize)> {
         let is_key = |name: &&Name| name.key.len() <= HEAD && text.starts_with(&name.key);
-        names.in_order.iter().find(is_key).map(|name| name.field)
+        names.in_order.iter().find(is_key).map(|name| (name.field, name.key.len()))
     }
 
     #[test]
@@ -261,8 +262,9 @@ mod tests {
             let names = Lookup::standard().of(node);
             for name in &names.in_order {
                 let text = [&name.key, &b"{\"id\":0}"[..]].concat();
-                let found = names.short(head(&text)).map(|(name, _)| name.field);
-                assert_eq!(found, (name.key.len() <= HEAD).then_some(name.field), "{}", name.text);
+                let found = names.short(head(&text)).map(|(name, _, length)| (name.field, length));
+                assert_eq!(found, by_key(names, &text), "{}", name.text);
+                assert_eq!(found.is_some(), name.key.len() <= HEAD, "{}", name.text);
             }
         }
     }
@@ -274,7 +276,8 @@ mod tests {
             let names = Lookup::standard().of(node);
             let name = &names.in_order[at.index(names.in_order.len())];
             let text = [&name.key[..cut.min(name.key.len())], text.as_bytes()].concat();
-            prop_assert_eq!(names.short(head(&text)).map(|(name, _)| name.field), by_key(names, &text));
+            let found = names.short(head(&text)).map(|(name, _, length)| (name.field, length));
+            prop_assert_eq!(found, by_key(names, &text));
         }
     }
 }

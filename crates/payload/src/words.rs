@@ -1,18 +1,10 @@
-//! Eight bytes at a time: where in a word of text something of interest stands first.
-//!
-//! Each function marks bytes, mostly by their highest bit. Above the first mark there may be false ones, carried over from it; the
-//! first is exact, and the only one that is asked for. A word is read in the order of the text (little endian).
+//! Eight bytes at a time: what is too short for a block.
 
 /// How many bytes a word has.
 pub(crate) const WORD: usize = 8;
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = 0x8080_8080_8080_8080;
-
-/// The word at `at`, if that many bytes are left.
-pub(crate) fn word(text: &[u8], at: usize) -> Option<u64> {
-    text.get(at..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
-}
 
 /// A word of bytes that are fewer: each of them is in it, some twice, and spaces may be.
 pub(crate) fn filled(bytes: &[u8]) -> [u8; WORD] {
@@ -29,34 +21,15 @@ pub(crate) fn filled(bytes: &[u8]) -> [u8; WORD] {
     word
 }
 
-/// The place of the first mark.
-pub(crate) const fn first(marks: u64) -> usize {
-    marks.trailing_zeros() as usize / 8
-}
-
-/// Marks what ends a run of plain characters in a string: a quote, a backslash, a control character.
-pub(crate) const fn ends_of_plain(word: u64) -> u64 {
+/// Whether a word has neither a quote nor a backslash nor a control character.
+pub(crate) const fn is_plain(word: [u8; WORD]) -> bool {
+    let word = u64::from_le_bytes(word);
     let (quote, backslash) = (word ^ (ONES * b'"' as u64), word ^ (ONES * b'\\' as u64));
-    // A byte that is less borrows its highest bit, which it had not; so does a zero when one is taken away.
+    // A byte that is less borrows its highest bit, which it had not; so does a zero when one is taken away. Bytes above such a
+    // one may seem to be one too: it is enough that one is there.
     let below = word.wrapping_sub(ONES * b' ' as u64) & !word;
     let zero = (quote.wrapping_sub(ONES) & !quote) | (backslash.wrapping_sub(ONES) & !backslash);
-    (below | zero) & HIGHS
-}
-
-/// Has bits in each byte that is no space, and in no other; all are exact.
-pub(crate) const fn non_spaces(word: u64) -> u64 {
-    word ^ (ONES * b' ' as u64)
-}
-
-/// Marks what is no decimal digit.
-pub(crate) const fn non_digits(word: u64) -> u64 {
-    let offset = word ^ (ONES * b'0' as u64);
-    (offset | offset.wrapping_add(ONES * 0x76)) & HIGHS
-}
-
-/// Marks bytes beyond ASCII; all marks are exact.
-pub(crate) const fn beyond_ascii(word: u64) -> u64 {
-    word & HIGHS
+    (below | zero) & HIGHS == 0
 }
 
 #[cfg(test)]
@@ -80,26 +53,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_first_mark_is_where_the_first_such_byte_is(bytes: [u8; WORD], near in any::<[bool; WORD]>()) {
+        fn a_word_is_plain_if_all_its_bytes_are(bytes: [u8; WORD], near in any::<[bool; WORD]>()) {
             // Half of the bytes are such as stand in texts.
-            let text: Vec<u8> =
-                bytes.iter().zip(near).map(|(byte, near)| if near { b"0189/:\"\\ !\x1f\x7f\x80"[usize::from(*byte) % 13] } else { *byte }).collect();
-            let word = word(&text, 0).unwrap();
-            for (marks, is) in [
-                (ends_of_plain(word), (|byte| byte < b' ' || byte == b'"' || byte == b'\\') as fn(u8) -> bool),
-                (non_spaces(word), |byte| byte != b' '),
-                (non_digits(word), |byte| !byte.is_ascii_digit()),
-                (beyond_ascii(word), |byte| !byte.is_ascii()),
-            ] {
-                let found = (marks != 0).then(|| first(marks));
-                prop_assert_eq!(found, text.iter().position(|&byte| is(byte)));
-            }
+            let at = |place: usize| if near[place] { b"0!#[]\"\\ \x1f\x7f\x80"[usize::from(bytes[place]) % 11] } else { bytes[place] };
+            let word = std::array::from_fn(at);
+            let plain = |byte: &u8| *byte >= b' ' && *byte != b'"' && *byte != b'\\';
+            prop_assert_eq!(is_plain(word), word.iter().all(plain));
         }
-    }
-
-    #[test]
-    fn there_is_a_word_as_long_as_eight_bytes_are_left() {
-        assert_eq!(word(b"01234567", 0), Some(u64::from_le_bytes(*b"01234567")));
-        assert_eq!((word(b"01234567", 1), word(b"01234567", 9)), (None, None));
     }
 }

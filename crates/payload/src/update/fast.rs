@@ -1,5 +1,4 @@
-//! Reads an update that is as most are: without white space, or with white space between tokens only, and without escapes
-//! in names.
+//! Reads an update that is as most are: without escapes in names, and with white space, if there is any, between tokens only.
 //!
 //! It gives up on everything else, and on every fault, without saying why: then the plain reading decides, which knows all forms
 //! and tells each fault with its place. So nothing but time hangs on what is taken here, as long as what is taken is what the
@@ -7,15 +6,16 @@
 //!
 //! Every step takes the place where it begins and gives the one behind it, so that the place stays in a register.
 
-mod gaps;
 mod number;
+mod spaces;
+
+use wide::u8x16;
 
 use super::{MEMBERS, Member, Top, What};
+use crate::blocks::{self, BLOCK};
 use crate::error::MAX_DEPTH;
 use crate::lookup::{HEAD, Inside, Lookup, Name, Names, head};
 use crate::schema::{Field, Node};
-use crate::words::{self, WORD};
-use gaps::Gaps;
 
 /// What is found in a text: the members of the schema's objects, and the places of the update's own among them. What is in
 /// them before a reading must be taken out.
@@ -47,27 +47,25 @@ impl Found {
 
 /// Reads a text without white space between tokens.
 pub(super) fn compact(text: &[u8], lookup: &Lookup, found: &mut Found) -> Option<()> {
-    let mut scan = Scan::<false> { text, seen: 0, lookup, found, gaps: Gaps::default() };
-    scan.all(0)
+    let mut scan = Scan { text, seen: blocks::all(0), lookup, found };
+    scan.all()
 }
 
 /// Reads a text with white space between tokens, and puts the same without it at the beginning of `out`, into which the members'
 /// places are. Gives how long that is; what lies behind means nothing.
 pub(super) fn spaced(text: &[u8], lookup: &Lookup, found: &mut Found, out: &mut Vec<u8>) -> Option<usize> {
-    let mut scan = Scan::<true> { text, seen: 0, lookup, found, gaps: Gaps::of(text, out) };
-    let begin = scan.gap(0);
-    scan.all(begin)?;
-    Some(scan.gaps.end(text))
+    let length = spaces::squeeze(text, out)?;
+    compact(&out[..length], lookup, found)?;
+    Some(length)
 }
 
-/// A reading under way; `SPACED` if there may be white space between tokens.
-struct Scan<'a, const SPACED: bool> {
+/// A reading under way.
+struct Scan<'a> {
     text: &'a [u8],
-    /// The bits of all words of strings.
-    seen: u64,
+    /// The bits of all blocks of strings.
+    seen: u8x16,
     lookup: &'a Lookup,
     found: &'a mut Found,
-    gaps: Gaps<'a>,
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a text of at most MAX_BYTES has 32-bit offsets")]
@@ -83,74 +81,22 @@ enum More {
     End(usize),
 }
 
-impl<const SPACED: bool> Scan<'_, SPACED> {
-    fn all(&mut self, begin: usize) -> Option<()> {
-        if self.byte(begin)? != b'{' {
+impl Scan<'_> {
+    fn all(&mut self) -> Option<()> {
+        if self.byte(0)? != b'{' {
             return None;
         }
-        let end = self.object(begin, Node::ROOT, 0)?;
-        let end = self.gap(end);
+        let end = self.object(0, Node::ROOT, 0)?;
         // What is between quotes is the only place where there can be anything beyond ASCII.
-        let valid = words::beyond_ascii(self.seen) == 0 || std::str::from_utf8(self.text).is_ok();
+        let valid = !blocks::beyond_ascii(self.seen) || std::str::from_utf8(self.text).is_ok();
         (end == self.text.len() && valid).then_some(())
-    }
-
-    /// Where `at` lies in the text without white space.
-    #[inline(always)]
-    fn offset(&self, at: usize) -> u32 {
-        offset(if SPACED { self.gaps.place(at) } else { at })
-    }
-
-    /// Steps over white space, if there is any.
-    #[inline(always)]
-    fn gap(&mut self, at: usize) -> usize {
-        match self.text.get(at) {
-            Some(byte) if SPACED && *byte <= b' ' => self.drop_gap(at),
-            _ => at,
-        }
-    }
-
-    /// Steps over white space, of which there is some.
-    #[inline(never)]
-    fn drop_gap(&mut self, at: usize) -> usize {
-        // Most are a line break or not, and a few spaces; and what has stood before them since the last one is short.
-        if let Some(word) = words::word(self.text, at) {
-            let length = words::first(words::non_spaces(word) & !0xff) % WORD;
-            let [first, next] = [word, word >> (8 * length)].map(|word| word.to_le_bytes()[0]);
-            // If all are spaces the length is 0, and the next one is the first.
-            let usual = matches!(first, b'\n' | b' ') && next > b' ';
-            if usual && self.gaps.drop_short(self.text, at, at + length) {
-                return at + length;
-            }
-        }
-        self.drop_any_gap(at)
-    }
-
-    /// The same for any white space.
-    #[inline(never)]
-    fn drop_any_gap(&mut self, at: usize) -> usize {
-        let white = self.text[at..].iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
-        let end = at + white.count();
-        self.gaps.drop(self.text, at, end);
-        end
-    }
-
-    /// Steps over white space between a name, which begins at `at` with `head` and is no longer, and its value.
-    #[inline(always)]
-    fn gap_behind_name(&mut self, at: usize, length: usize, head: u128) -> usize {
-        let end = at + length;
-        let next = |at| self.text.get(at).copied().unwrap_or_default();
-        // Most often there is a space in a text with white space before its names.
-        let one = SPACED && next(end) == b' ' && next(end + 1) > b' ';
-        if one && self.gaps.drop_one(at, head, end) { end + 1 } else { self.gap(end) }
     }
 
     /// Behind an item: where the next one begins, or the end behind `close`.
     #[inline(always)]
     fn more(&mut self, at: usize, close: u8) -> Option<More> {
-        let at = self.gap(at);
         match self.byte(at)? {
-            b',' => Some(More::Item(self.gap(at + 1))),
+            b',' => Some(More::Item(at + 1)),
             byte if byte == close => Some(More::End(at + 1)),
             _ => None,
         }
@@ -178,12 +124,12 @@ impl<const SPACED: bool> Scan<'_, SPACED> {
     fn object(&mut self, open: usize, node: Node, depth: usize) -> Option<usize> {
         let names = self.lookup.of(node);
         let (mut found, mut hint) = (0_u64, 0);
-        let mut at = self.gap(open + 1);
+        let mut at = open + 1;
         if self.byte(at)? == b'}' {
             return Some(at + 1);
         }
         loop {
-            let start = self.offset(at);
+            let start = offset(at);
             let name;
             (at, name) = self.name(at, names, &mut hint)?;
             let (what, inside) = match name {
@@ -200,11 +146,11 @@ impl<const SPACED: bool> Scan<'_, SPACED> {
                     (What::Unknown, Inside::Nothing)
                 }
             };
-            let value = self.offset(at);
+            let value = offset(at);
             if inside == Inside::Nothing {
                 at = self.value(at, depth + 1)?;
                 let member = Member::opening(what, node, start, value);
-                self.found.members.push(Member { value_end: self.offset(at), ..member });
+                self.found.members.push(Member { value_end: offset(at), ..member });
             } else {
                 at = self.container(at, Member::opening(what, node, start, value), inside, depth + 1)?;
             }
@@ -221,16 +167,16 @@ impl<const SPACED: bool> Scan<'_, SPACED> {
         let head = self.head(at);
         if let Some(name) = names.expected(head, *hint) {
             *hint += 1;
-            return Some((self.gap_behind_name(at, name.length(), head), Some(name)));
+            return Some((at + name.length(), Some(name)));
         }
-        if let Some((name, position)) = names.short(head) {
+        if let Some((name, position, length)) = names.short(head) {
             *hint = position + 1;
-            return Some((self.gap_behind_name(at, name.length(), head), Some(name)));
+            return Some((at + length, Some(name)));
         }
         self.rare_name(at, head, names, hint)
     }
 
-    /// Such as is long, unknown, or has white space before its colon.
+    /// Such as is long or unknown.
     fn rare_name<'n>(
         &mut self,
         at: usize,
@@ -238,22 +184,16 @@ impl<const SPACED: bool> Scan<'_, SPACED> {
         names: &'n Names,
         hint: &mut u32,
     ) -> Option<(usize, Option<&'n Name>)> {
-        let (colon, end) = self.key(at)?;
-        // With its colon, as it is looked for; most often that stands there.
-        let found = if self.byte(colon)? == b':' {
-            names.find(&self.text[at..=colon], head)
-        } else {
-            let key = [&self.text[at..colon], b":"].concat();
-            names.find(&key, self::head(&key))
-        };
+        let end = self.key(at)?;
+        let found = names.find(&self.text[at..end], head);
         if let Some((_, position)) = found {
             *hint = position + 1;
         }
         Some((end, found.map(|(name, _)| name)))
     }
 
-    /// Steps over a name that is not the expected one, and its colon; gives the place behind the name and that of the value.
-    fn key(&mut self, at: usize) -> Option<(usize, usize)> {
+    /// Steps over a name that is not the expected one, and its colon.
+    fn key(&mut self, at: usize) -> Option<usize> {
         if self.byte(at)? != b'"' {
             return None;
         }
@@ -262,9 +202,7 @@ impl<const SPACED: bool> Scan<'_, SPACED> {
         if self.byte(quote)? != b'"' {
             return None;
         }
-        let end = quote + 1;
-        let colon = self.gap(end);
-        (self.byte(colon)? == b':').then(|| (end, self.gap(colon + 1)))
+        (self.byte(quote + 1)? == b':').then_some(quote + 2)
     }
 
     /// A value that has members of its own, which follow it.
@@ -276,17 +214,17 @@ impl<const SPACED: bool> Scan<'_, SPACED> {
             (Inside::Items(node), b'[') => self.items(at, node, depth)?,
             _ => self.value(at, depth)?,
         };
-        self.found.members[position].value_end = self.offset(end);
+        self.found.members[position].value_end = offset(end);
         Some(end)
     }
 
     fn items(&mut self, open: usize, node: Node, depth: usize) -> Option<usize> {
-        let mut at = self.gap(open + 1);
+        let mut at = open + 1;
         if self.byte(at)? == b']' {
             return Some(at + 1);
         }
         loop {
-            let start = self.offset(at);
+            let start = offset(at);
             let item = Member::opening(What::Item, node, start, start);
             at = self.container(at, item, Inside::Object(node), depth + 1)?;
             match self.more(at, b']')? {
@@ -320,13 +258,13 @@ impl<const SPACED: bool> Scan<'_, SPACED> {
         if depth >= MAX_DEPTH {
             return None;
         }
-        let mut at = self.gap(open + 1);
+        let mut at = open + 1;
         if self.byte(at)? == close {
             return Some(at + 1);
         }
         loop {
             if keys {
-                (_, at) = self.key(at)?;
+                at = self.key(at)?;
             }
             at = self.value(at, depth + 1)?;
             match self.more(at, close)? {
@@ -352,13 +290,13 @@ impl<const SPACED: bool> Scan<'_, SPACED> {
     /// Where a run of plain characters in a string ends; a little before, near the end of the text.
     #[inline(always)]
     fn plain_end(&mut self, mut at: usize) -> usize {
-        while let Some(word) = words::word(self.text, at) {
-            self.seen |= word;
-            let ends = words::ends_of_plain(word);
-            at += words::first(ends);
+        while let Some(block) = blocks::block(self.text, at) {
+            self.seen |= block;
+            let ends = blocks::ends_of_plain(block);
             if ends != 0 {
-                break;
+                return at + ends.trailing_zeros() as usize;
             }
+            at += BLOCK;
         }
         at
     }
@@ -372,7 +310,7 @@ impl<const SPACED: bool> Scan<'_, SPACED> {
                 b'\\' => at += self.escape(at + 1)?,
                 0..b' ' => return None,
                 plain => {
-                    self.seen |= u64::from(plain);
+                    self.seen |= blocks::all(plain);
                     at += 1;
                 }
             }

@@ -1,6 +1,6 @@
 //! Steps over numbers; what they are worth is asked elsewhere.
 
-use crate::words;
+use crate::blocks::{self, BLOCK};
 
 fn byte(text: &[u8], at: usize) -> Option<u8> {
     text.get(at).copied()
@@ -34,12 +34,13 @@ fn fraction(text: &[u8], mut at: usize) -> Option<usize> {
 #[inline(always)]
 fn digits(text: &[u8], start: usize) -> Option<usize> {
     let mut at = start;
-    while let Some(word) = words::word(text, at) {
-        let ends = words::non_digits(word);
-        at += words::first(ends);
+    while let Some(block) = blocks::block(text, at) {
+        let ends = blocks::non_digits(block);
         if ends != 0 {
+            at += ends.trailing_zeros() as usize;
             return (at > start).then_some(at);
         }
+        at += BLOCK;
     }
     at += text.get(at..)?.iter().take_while(|byte| byte.is_ascii_digit()).count();
     (at > start).then_some(at)
