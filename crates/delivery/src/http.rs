@@ -92,7 +92,8 @@ impl Client {
         let body = target.parts().render.render(&message.body).map_err(Outcome::Unrenderable)?;
         let mut live = match self.pool.take(target.id(), self.clock.now()) {
             Some(live) => live,
-            None => self.connect(target, trace).await?,
+            // Boxed, because it is rare and what it holds is large: an attempt is moved several times before it begins.
+            None => Box::pin(self.connect(target, trace)).await?,
         };
         trace.phase = Phase::Request;
         trace.connection = Some(live.facts.clone());

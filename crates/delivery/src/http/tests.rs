@@ -167,3 +167,12 @@ async fn an_attempt_and_its_connecting_end_when_their_time_is_over() {
         assert!(limit <= total && total <= limit + STEP, "{scheme}: {total:?}");
     }
 }
+
+/// Where it is made it is moved into a task, and with it whatever it may hold at any time.
+#[test]
+fn an_attempt_is_small_to_move() {
+    let client = Client::new(Clock::start());
+    let (target, message) = (target("http://127.0.0.1:9/"), message());
+    let size = size_of_val(&client.attempt(&target, &message));
+    assert!(size <= 2048, "{size} bytes");
+}
