@@ -2,7 +2,7 @@
 
 use payload::generate::Play;
 use payload::value::Json;
-use payload::{FieldNames, Rule};
+use payload::{Field, FieldNames, Rule};
 use serde_json::Value;
 
 /// Updates as a platform would send them, `ipinfo` included.
@@ -33,6 +33,17 @@ pub(crate) const RENAMED: [(&str, &str); 7] = [
     ("track_by", "keys"),
     ("site", "place"),
 ];
+
+/// A mapping that gives every field, wherever it stands, a name that is as long as its own.
+pub(crate) fn names_as_long() -> FieldNames {
+    let rule = |field: Field| {
+        let (name, last) = field.name().split_at(field.name().len() - 1);
+        Rule::rename(field.path(), &format!("{name}{}", last.to_uppercase()))
+    };
+    let names = FieldNames::compile(&Field::all().map(rule).collect::<Vec<_>>()).unwrap_or_default();
+    assert!(!names.is_standard());
+    names
+}
 
 /// These renamed, and one more within another; two left out, one added.
 pub(crate) fn mapping() -> FieldNames {

@@ -35,7 +35,7 @@ const CRITERION: &[(&str, &[Row])] = &[
             row("what policies need", "ours, asked", "serde derive", 3.5),
             row("writing", "ours, as it was read", "serde derive", 6.0),
             row("writing", "ours, typed", "serde derive", 2.4),
-            row("writing", "ours, names of equal length", "ours, as it was read", 0.98),
+            row("writing", "ours, typed, names of equal length", "ours, typed", 0.98),
             row("writing the page's sample", "ours, as it was read", "serde derive", 6.0),
             row("writing the page's sample", "ours, typed", "serde derive", 2.4),
             row("writing a rich event of 5 KB", "ours, as it was read", "serde derive", 6.0),

@@ -4,11 +4,14 @@
 //! that the vendor's documents give, members that the schema does not have kept and written back after the known ones.
 //! What must leave byte for byte as it came is an [`Update`], not an [`Event`].
 
+use std::cell::Cell;
+
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::json::{self, Cursor};
+use crate::labels::{Labels, Under};
 use crate::schema::rows;
 use crate::update::Update;
 use crate::value::{AlertType, Counts, Decimal, Json, Number, ReadError, Severity, TextOr, Unknown, Value};
@@ -42,21 +45,27 @@ macro_rules! structs {
                 Ok(this)
             }
 
-            fn write(&self, out: &mut Vec<u8>) {
+            fn write(&self, under: Under<'_>, out: &mut Vec<u8>) {
                 let begin = out.len();
-                $(
-                    out.extend_from_slice(concat!(",\"", $name, "\":").as_bytes());
-                    self.$field.write(out);
-                )*
+                // There are as many as the table has rows, so it always is.
+                if let [$($field),*] = under.members() {
+                    $(
+                        if $field.begin(out) {
+                            self.$field.write(under.inside($field), out);
+                        }
+                    )*
+                }
                 for (name, value) in &self.unknown.0 {
+                    under.tell_of_unknown();
                     out.push(b',');
                     json::write_string(name, out);
                     out.push(b':');
-                    value.write(out);
+                    value.write(under, out);
                 }
-                // Every object of the table has a member, so the first byte is a comma.
-                if let Some(first) = out.get_mut(begin) {
-                    *first = b'{';
+                // A comma, if there is any member.
+                match out.get_mut(begin) {
+                    Some(first) => *first = b'{',
+                    None => out.push(b'{'),
                 }
                 out.push(b'}');
             }
@@ -92,7 +101,15 @@ impl Event {
 
     /// Appends the same to a buffer.
     pub fn write_json(&self, out: &mut Vec<u8>) {
-        self.write(out);
+        self.write_under(Labels::standard(), out);
+    }
+
+    /// The same with these labels; says whether all its members are of the schema.
+    #[inline]
+    pub(crate) fn write_under(&self, labels: &Labels, out: &mut Vec<u8>) -> bool {
+        let unknown = Cell::new(false);
+        self.write(Under::all(labels, &unknown), out);
+        !unknown.get()
     }
 
     /// The event as an update.

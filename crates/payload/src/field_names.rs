@@ -8,17 +8,20 @@ mod plan;
 mod splice;
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use bytes::Bytes;
 
 use crate::error::ParseError;
+use crate::event::Event;
+use crate::labels::{Key, Labels};
 use crate::lookup::Lookup;
 use crate::schema::{Field, Node};
 use crate::update::{Update, View, What, scan};
 use crate::value::Json;
 
 use plan::Plan;
-use splice::{Key, Splice};
+use splice::Splice;
 
 pub use compile::{MAX_NAME, MAX_RULES, RuleError, RuleErrors, RuleFault};
 
@@ -78,6 +81,8 @@ pub struct FieldNames {
     standard: bool,
     /// The names as sent, for reading them back.
     as_sent: Lookup,
+    /// The same for writing typed events, which not everybody does.
+    labels: OnceLock<Labels>,
 }
 
 #[derive(Clone, Debug)]
@@ -105,6 +110,17 @@ pub struct Collision {
     pub name: String,
     /// The field, or constant, that is sent under it.
     pub path: String,
+}
+
+/// A typed event that cannot be written under a mapping.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EventError {
+    /// With its `unknown` members it is no update.
+    #[error(transparent)]
+    NoUpdate(#[from] ParseError),
+    /// One of them has a name that is taken.
+    #[error(transparent)]
+    Collision(#[from] Collision),
 }
 
 /// A body that cannot be read under a mapping.
@@ -149,6 +165,7 @@ impl FieldNames {
             added: Vec::new(),
             standard: true,
             as_sent: Lookup::new(|field| Some(field.name())),
+            labels: OnceLock::new(),
         }
     }
 
@@ -218,6 +235,23 @@ impl FieldNames {
         splice.end();
         self.append_constants(out);
         Ok(())
+    }
+
+    /// Appends the body of a typed event under these names: what [`Self::write`] makes of [`Event::to_update`], in one step.
+    ///
+    /// # Errors
+    /// Only if the event has `unknown` members: if one has a name that a field or a constant is sent under, or the event is no
+    /// update with them. Then the buffer is as it was.
+    pub fn write_event(&self, event: &Event, out: &mut Vec<u8>) -> Result<(), EventError> {
+        let before = out.len();
+        let labels = self.labels.get_or_init(|| Labels::new(|field| self.name(field)));
+        if event.write_under(labels, out) {
+            self.append_constants(out);
+            return Ok(());
+        }
+        // What nobody knows is rare, and may cost.
+        out.truncate(before);
+        Ok(self.write(event.to_update()?.view(), out)?)
     }
 
     fn refuse_collisions(&self, update: View<'_>) -> Result<(), Collision> {

@@ -34,6 +34,7 @@ mod blocks;
 mod words;
 
 mod json;
+mod labels;
 mod lookup;
 
 pub mod error;

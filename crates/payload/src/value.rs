@@ -8,6 +8,7 @@ use std::fmt;
 
 use crate::error::ParseError;
 use crate::json::{self, Cursor};
+use crate::labels::Under;
 
 pub use number::{Decimal, Number};
 
@@ -82,7 +83,7 @@ macro_rules! open_set {
                 Ok(Self::from(&*text(cursor)?))
             }
 
-            fn write(&self, out: &mut Vec<u8>) {
+            fn write(&self, _: Under<'_>, out: &mut Vec<u8>) {
                 json::write_string(self.as_str(), out);
             }
         }
@@ -152,7 +153,7 @@ impl ReadError {
 /// A type that stands for a JSON value.
 pub(crate) trait Value: Sized {
     fn read(cursor: &mut Cursor<'_>) -> Result<Self, ReadError>;
-    fn write(&self, out: &mut Vec<u8>);
+    fn write(&self, under: Under<'_>, out: &mut Vec<u8>);
 }
 
 fn text(cursor: &mut Cursor<'_>) -> Result<String, ReadError> {
@@ -189,7 +190,7 @@ impl Value for Json {
         Ok(Self(cursor.raw(0)?.into()))
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, _: Under<'_>, out: &mut Vec<u8>) {
         out.extend_from_slice(self.0.as_bytes());
     }
 }
@@ -202,7 +203,7 @@ impl Value for bool {
         }
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, _: Under<'_>, out: &mut Vec<u8>) {
         out.extend_from_slice(if *self { b"true" } else { b"false" });
     }
 }
@@ -212,7 +213,7 @@ impl Value for String {
         text(cursor)
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, _: Under<'_>, out: &mut Vec<u8>) {
         json::write_string(self, out);
     }
 }
@@ -231,8 +232,8 @@ impl<T: Value> Value for Vec<T> {
         Ok(items)
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
-        write_list(self, (b'[', b']'), out, Value::write);
+    fn write(&self, under: Under<'_>, out: &mut Vec<u8>) {
+        write_list(self, (b'[', b']'), out, |item, out| item.write(under, out));
     }
 }
 
@@ -245,9 +246,9 @@ impl<T: Value> Value for Option<T> {
         T::read(cursor).map(Some)
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, under: Under<'_>, out: &mut Vec<u8>) {
         match self {
-            Some(value) => value.write(out),
+            Some(value) => value.write(under, out),
             None => out.extend_from_slice(b"null"),
         }
     }
@@ -274,10 +275,10 @@ impl<T: Value> Value for TextOr<T> {
         }
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, under: Under<'_>, out: &mut Vec<u8>) {
         match self {
-            Self::Text(text) => text.write(out),
-            Self::Other(value) => value.write(out),
+            Self::Text(text) => text.write(under, out),
+            Self::Other(value) => value.write(under, out),
         }
     }
 }
@@ -298,11 +299,11 @@ impl Value for Counts {
         Ok(Self(counts))
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, under: Under<'_>, out: &mut Vec<u8>) {
         write_list(&self.0, (b'{', b'}'), out, |(name, count), out| {
             json::write_string(name, out);
             out.push(b':');
-            count.write(out);
+            count.write(under, out);
         });
     }
 }

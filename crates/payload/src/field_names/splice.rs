@@ -4,40 +4,6 @@ use super::Edit;
 use crate::json;
 use crate::update::Member;
 
-/// `"name":` as it is written.
-#[derive(Clone, Debug)]
-pub(super) struct Key {
-    bytes: Box<[u8]>,
-    /// Its first bytes, and zeros behind them if it is shorter: what has a known length is copied without a call.
-    head: [u8; HEAD],
-}
-
-const HEAD: usize = 16;
-
-impl Key {
-    pub(super) fn of(name: &str) -> Self {
-        let mut bytes = Vec::new();
-        json::write_string(name, &mut bytes);
-        bytes.push(b':');
-        let mut head = [0; HEAD];
-        for (place, byte) in head.iter_mut().zip(&bytes) {
-            *place = *byte;
-        }
-        Self { bytes: bytes.into(), head }
-    }
-
-    #[inline(always)]
-    fn write(&self, out: &mut Vec<u8>) {
-        if self.bytes.len() <= HEAD {
-            let end = out.len() + self.bytes.len();
-            out.extend_from_slice(&self.head);
-            out.truncate(end);
-        } else {
-            out.extend_from_slice(&self.bytes);
-        }
-    }
-}
-
 /// A text that is being written with edits.
 pub(super) struct Splice<'s> {
     text: &'s [u8],

@@ -228,7 +228,75 @@ fn renames() -> impl Strategy<Value = Vec<Rule>> {
     })
 }
 
+/// A mapping with an edit for each of these, and a constant; `omitted` has bits for those that are left out.
+fn edited(fields: &[Field], omitted: u32) -> FieldNames {
+    let rule = |(position, field): (usize, &Field)| {
+        if omitted.rotate_right(u32::try_from(position).unwrap()) & 1 == 1 {
+            Rule::omit(field.path())
+        } else {
+            Rule::rename(field.path(), &format!("{}{position}", "n".repeat(position)))
+        }
+    };
+    let mut rules: Vec<_> = fields.iter().enumerate().map(rule).collect();
+    rules.push(Rule::add("added", Json::from(&serde_json::Value::Null)));
+    FieldNames::compile(&rules).unwrap()
+}
+
+#[test]
+fn a_typed_event_that_cannot_be_written_says_why_and_leaves_nothing() {
+    let names =
+        FieldNames::compile(&[Rule::rename("metrics.bits.avg", "mean"), Rule::add("n", json("1"))]).unwrap();
+    for (text, message) in [
+        (
+            r#"{"n":2}"#,
+            "the update has an unknown member \"n\" where the mapping sends a constant under that name",
+        ),
+        (
+            r#"{"metrics":{"bits":{"mean":1}}}"#,
+            "the update has an unknown member \"mean\" where the mapping sends metrics.bits.avg under that name",
+        ),
+    ] {
+        let mut out = b"before".to_vec();
+        assert_eq!(
+            names.write_event(&Event::parse(text).unwrap(), &mut out).unwrap_err().to_string(),
+            message
+        );
+        assert_eq!(out, b"before");
+    }
+    let mut event = Event::default();
+    event.unknown.0.push(("id".to_owned(), json("1")));
+    let error = names.write_event(&event, &mut Vec::new()).unwrap_err();
+    assert!(error.to_string().ends_with("the field id stands twice"), "{error}");
+}
+
+#[test]
+fn an_object_of_which_all_is_left_out_is_empty() {
+    let all: Vec<_> = Field::all()
+        .filter(|field| field.path() != "metrics")
+        .map(|field| Rule::omit(field.path()))
+        .collect();
+    let mut out = Vec::new();
+    FieldNames::compile(&all).unwrap().write_event(&Event::default(), &mut out).unwrap();
+    assert_eq!(out, b"{\"metrics\":{}}");
+}
+
 proptest! {
+    #[test]
+    fn a_typed_event_is_written_as_its_update_is(
+        text in update_text(), fields in subsequence(Field::all().collect::<Vec<_>>(), 0..24), omitted: u32, standard: bool
+    ) {
+        let names = if standard { FieldNames::standard() } else { edited(&fields, omitted) };
+        let read = Event::read_from(&Update::parse(text).unwrap()).unwrap();
+        let mut known = read.clone();
+        known.unknown.0.clear();
+        for event in [read, known] {
+            let mut out = b"before".to_vec();
+            names.write_event(&event, &mut out).unwrap();
+            let body = names.render(&event.to_update().unwrap()).unwrap();
+            prop_assert_eq!(String::from_utf8(out), String::from_utf8([b"before", &body[..]].concat()));
+        }
+    }
+
     #[test]
     fn restoring_undoes_rendering(text in update_text(), rules in renames()) {
         let names = FieldNames::compile(&rules).unwrap();
@@ -252,16 +320,7 @@ proptest! {
     fn what_changes_is_found_as_a_look_at_every_member_finds_it(
         text in update_text(), fields in subsequence(Field::all().collect::<Vec<_>>(), 0..24), omitted: u32
     ) {
-        let rule = |(position, field): (usize, &Field)| {
-            if omitted.rotate_right(u32::try_from(position).unwrap()) & 1 == 1 {
-                Rule::omit(field.path())
-            } else {
-                Rule::rename(field.path(), &format!("{}{position}", "n".repeat(position)))
-            }
-        };
-        let mut rules: Vec<_> = fields.iter().enumerate().map(rule).collect();
-        rules.push(Rule::add("added", Json::from(&serde_json::Value::Null)));
-        let names = FieldNames::compile(&rules).unwrap();
+        let names = edited(&fields, omitted);
         let as_it_came = Update::parse(text).unwrap();
         // The same in the sample's order, and whole.
         let in_order = Event::read_from(&as_it_came).unwrap().to_update().unwrap();

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::{ReadError, Value};
 use crate::json::Cursor;
+use crate::labels::Under;
 
 /// A number: what fits an `i64` as such, anything else as the text that came (beyond 2^63, fractions, exponents).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -89,7 +90,7 @@ impl Value for Number {
         }
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, _: Under<'_>, out: &mut Vec<u8>) {
         match &self.0 {
             // Many are, and copying a byte is less than calling for it.
             Repr::Integer(value @ 0..=9) => out.push(b'0' + *value as u8),
@@ -136,8 +137,8 @@ impl Value for Decimal {
         Number::read(cursor).map(Self)
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
-        self.0.write(out);
+    fn write(&self, under: Under<'_>, out: &mut Vec<u8>) {
+        self.0.write(under, out);
     }
 }
 
