@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::json::{self, Cursor};
-use crate::labels::{Labels, Under};
+use crate::labels::{Labels, Mapped, Names, Standard};
 use crate::schema::rows;
 use crate::update::Update;
 use crate::value::{AlertType, Counts, Decimal, Json, Number, ReadError, Severity, TextOr, Unknown, Value};
@@ -45,22 +45,21 @@ macro_rules! structs {
                 Ok(this)
             }
 
-            fn write(&self, under: Under<'_>, out: &mut Vec<u8>) {
+            fn write(&self, names: impl Names, out: &mut Vec<u8>) {
                 let begin = out.len();
-                // There are as many as the table has rows, so it always is.
-                if let [$($field),*] = under.members() {
-                    $(
-                        if $field.begin(out) {
-                            self.$field.write(under.inside($field), out);
-                        }
-                    )*
-                }
+                let mut places = 0..;
+                $(
+                    let begun = |place| names.begin(place, concat!(",\"", $name, "\":"), out);
+                    if let Some(inside) = places.next().and_then(begun) {
+                        self.$field.write(inside, out);
+                    }
+                )*
                 for (name, value) in &self.unknown.0 {
-                    under.tell_of_unknown();
+                    names.tell_of_unknown();
                     out.push(b',');
                     json::write_string(name, out);
                     out.push(b':');
-                    value.write(under, out);
+                    value.write(names, out);
                 }
                 // A comma, if there is any member.
                 match out.get_mut(begin) {
@@ -101,14 +100,13 @@ impl Event {
 
     /// Appends the same to a buffer.
     pub fn write_json(&self, out: &mut Vec<u8>) {
-        self.write_under(Labels::standard(), out);
+        self.write(Standard, out);
     }
 
-    /// The same with these labels; says whether all its members are of the schema.
-    #[inline]
-    pub(crate) fn write_under(&self, labels: &Labels, out: &mut Vec<u8>) -> bool {
+    /// The same under the names of a mapping; says whether all its members are of the schema.
+    pub(crate) fn write_mapped(&self, labels: &Labels, out: &mut Vec<u8>) -> bool {
         let unknown = Cell::new(false);
-        self.write(Under::all(labels, &unknown), out);
+        self.write(Mapped::all(labels, &unknown), out);
         !unknown.get()
     }
 

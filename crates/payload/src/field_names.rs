@@ -91,7 +91,7 @@ enum Edit {
     /// The name as it reads, and as it is written.
     Rename {
         name: Box<str>,
-        key: Key,
+        key: Key<16>,
     },
     Omit,
 }
@@ -240,12 +240,16 @@ impl FieldNames {
     /// Appends the body of a typed event under these names: what [`Self::write`] makes of [`Event::to_update`], in one step.
     ///
     /// # Errors
-    /// Only if the event has `unknown` members: if one has a name that a field or a constant is sent under, or the event is no
-    /// update with them. Then the buffer is as it was.
+    /// Only if this maps names and the event has `unknown` members: if one has a name that a field or a constant is sent under, or the
+    /// event is no update with them. Then the buffer is as it was.
     pub fn write_event(&self, event: &Event, out: &mut Vec<u8>) -> Result<(), EventError> {
+        if self.standard {
+            event.write_json(out);
+            return Ok(());
+        }
         let before = out.len();
         let labels = self.labels.get_or_init(|| Labels::new(|field| self.name(field)));
-        if event.write_under(labels, out) {
+        if event.write_mapped(labels, out) {
             self.append_constants(out);
             return Ok(());
         }

@@ -8,7 +8,7 @@ use std::fmt;
 
 use crate::error::ParseError;
 use crate::json::{self, Cursor};
-use crate::labels::Under;
+use crate::labels::Names;
 
 pub use number::{Decimal, Number};
 
@@ -83,7 +83,8 @@ macro_rules! open_set {
                 Ok(Self::from(&*text(cursor)?))
             }
 
-            fn write(&self, _: Under<'_>, out: &mut Vec<u8>) {
+            #[inline(always)]
+            fn write(&self, _: impl Names, out: &mut Vec<u8>) {
                 json::write_string(self.as_str(), out);
             }
         }
@@ -153,7 +154,7 @@ impl ReadError {
 /// A type that stands for a JSON value.
 pub(crate) trait Value: Sized {
     fn read(cursor: &mut Cursor<'_>) -> Result<Self, ReadError>;
-    fn write(&self, under: Under<'_>, out: &mut Vec<u8>);
+    fn write(&self, names: impl Names, out: &mut Vec<u8>);
 }
 
 fn text(cursor: &mut Cursor<'_>) -> Result<String, ReadError> {
@@ -190,7 +191,8 @@ impl Value for Json {
         Ok(Self(cursor.raw(0)?.into()))
     }
 
-    fn write(&self, _: Under<'_>, out: &mut Vec<u8>) {
+    #[inline(always)]
+    fn write(&self, _: impl Names, out: &mut Vec<u8>) {
         out.extend_from_slice(self.0.as_bytes());
     }
 }
@@ -203,7 +205,8 @@ impl Value for bool {
         }
     }
 
-    fn write(&self, _: Under<'_>, out: &mut Vec<u8>) {
+    #[inline(always)]
+    fn write(&self, _: impl Names, out: &mut Vec<u8>) {
         out.extend_from_slice(if *self { b"true" } else { b"false" });
     }
 }
@@ -213,7 +216,8 @@ impl Value for String {
         text(cursor)
     }
 
-    fn write(&self, _: Under<'_>, out: &mut Vec<u8>) {
+    #[inline(always)]
+    fn write(&self, _: impl Names, out: &mut Vec<u8>) {
         json::write_string(self, out);
     }
 }
@@ -232,8 +236,8 @@ impl<T: Value> Value for Vec<T> {
         Ok(items)
     }
 
-    fn write(&self, under: Under<'_>, out: &mut Vec<u8>) {
-        write_list(self, (b'[', b']'), out, |item, out| item.write(under, out));
+    fn write(&self, names: impl Names, out: &mut Vec<u8>) {
+        write_list(self, (b'[', b']'), out, |item, out| item.write(names, out));
     }
 }
 
@@ -246,9 +250,9 @@ impl<T: Value> Value for Option<T> {
         T::read(cursor).map(Some)
     }
 
-    fn write(&self, under: Under<'_>, out: &mut Vec<u8>) {
+    fn write(&self, names: impl Names, out: &mut Vec<u8>) {
         match self {
-            Some(value) => value.write(under, out),
+            Some(value) => value.write(names, out),
             None => out.extend_from_slice(b"null"),
         }
     }
@@ -275,10 +279,10 @@ impl<T: Value> Value for TextOr<T> {
         }
     }
 
-    fn write(&self, under: Under<'_>, out: &mut Vec<u8>) {
+    fn write(&self, names: impl Names, out: &mut Vec<u8>) {
         match self {
-            Self::Text(text) => text.write(under, out),
-            Self::Other(value) => value.write(under, out),
+            Self::Text(text) => text.write(names, out),
+            Self::Other(value) => value.write(names, out),
         }
     }
 }
@@ -299,11 +303,11 @@ impl Value for Counts {
         Ok(Self(counts))
     }
 
-    fn write(&self, under: Under<'_>, out: &mut Vec<u8>) {
+    fn write(&self, names: impl Names, out: &mut Vec<u8>) {
         write_list(&self.0, (b'{', b'}'), out, |(name, count), out| {
             json::write_string(name, out);
             out.push(b':');
-            count.write(under, out);
+            count.write(names, out);
         });
     }
 }

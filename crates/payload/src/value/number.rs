@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{ReadError, Value};
 use crate::json::Cursor;
-use crate::labels::Under;
+use crate::labels::Names;
 
 /// A number: what fits an `i64` as such, anything else as the text that came (beyond 2^63, fractions, exponents).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -26,6 +26,17 @@ impl Number {
         match text.parse::<i64>() {
             Ok(value) if value != 0 || text == "0" => Self(Repr::Integer(value)),
             _ => Self(Repr::Text(text.into())),
+        }
+    }
+
+    fn write_text(&self, out: &mut Vec<u8>) {
+        match &self.0 {
+            // Many are, and copying a byte is less than calling for it.
+            Repr::Integer(value @ 0..=9) => out.push(b'0' + *value as u8),
+            Repr::Integer(value) => {
+                out.extend_from_slice(itoa::Buffer::new().format(*value).as_bytes());
+            }
+            Repr::Text(text) => out.extend_from_slice(text.as_bytes()),
         }
     }
 
@@ -90,15 +101,9 @@ impl Value for Number {
         }
     }
 
-    fn write(&self, _: Under<'_>, out: &mut Vec<u8>) {
-        match &self.0 {
-            // Many are, and copying a byte is less than calling for it.
-            Repr::Integer(value @ 0..=9) => out.push(b'0' + *value as u8),
-            Repr::Integer(value) => {
-                out.extend_from_slice(itoa::Buffer::new().format(*value).as_bytes());
-            }
-            Repr::Text(text) => out.extend_from_slice(text.as_bytes()),
-        }
+    #[inline(always)]
+    fn write(&self, _: impl Names, out: &mut Vec<u8>) {
+        self.write_text(out);
     }
 }
 
@@ -137,8 +142,9 @@ impl Value for Decimal {
         Number::read(cursor).map(Self)
     }
 
-    fn write(&self, under: Under<'_>, out: &mut Vec<u8>) {
-        self.0.write(under, out);
+    #[inline(always)]
+    fn write(&self, names: impl Names, out: &mut Vec<u8>) {
+        self.0.write(names, out);
     }
 }
 
