@@ -38,7 +38,7 @@ pub(crate) struct Name {
     key: Box<[u8]>,
     /// Its first bytes.
     head: u128,
-    /// The same under the mask, or what no key begins with if it is longer.
+    /// The same under the mask, or what nothing is under the mask if it is longer: a text may begin with anything.
     expected: u128,
     mask: u128,
 }
@@ -128,16 +128,22 @@ impl Lookup {
     /// looked for first, and is moved on: members in the expected order cost one comparison each.
     pub(crate) fn field(&self, node: Node, typed: &str, hint: &mut usize) -> Option<Field> {
         let names = self.of(node);
+        let wanted: Cow<'_, str> = json::unescape(typed);
         if let Some(name) = names.in_order.get(*hint)
-            && *name.text == *typed
+            && *name.text == *wanted
         {
             *hint += 1;
             return Some(name.field);
         }
-        let wanted: Cow<'_, str> = json::unescape(typed);
         let position = names.position(wanted.as_bytes())?;
         *hint = position + 1;
         Some(names.in_order[position].field)
+    }
+
+    /// The field that the member of `node` is whose name reads so, escapes undone.
+    pub(crate) fn field_named(&self, node: Node, name: &str) -> Option<Field> {
+        let names = self.of(node);
+        names.position(name.as_bytes()).map(|position| names.in_order[position].field)
     }
 }
 
@@ -151,17 +157,8 @@ impl Name {
             (Some(node), Kind::Items(_)) => Inside::Items(node),
             (_, Kind::Leaf(_)) | (None, _) => Inside::Nothing,
         };
-        let expected = if key.len() > HEAD { 0 } else { head(&key) };
-        Self {
-            text: name.into(),
-            field,
-            inside,
-            bit: 0,
-            head: head(&key),
-            expected,
-            mask: mask(key.len()),
-            key: key.into(),
-        }
+        let (mask, expected) = if key.len() > HEAD { (0, 1) } else { (mask(key.len()), head(&key)) };
+        Self { text: name.into(), field, inside, bit: 0, head: head(&key), expected, mask, key: key.into() }
     }
 
     /// How long `"name":` is.
@@ -200,10 +197,10 @@ impl Names {
         }
     }
 
-    /// The position of the name between its quotes, as typed; one with escapes is not found.
-    fn position(&self, typed: &[u8]) -> Option<usize> {
+    /// The position of the name that reads so.
+    fn position(&self, name: &[u8]) -> Option<usize> {
         let found =
-            self.by_name.binary_search_by_key(&typed, |&at| self.in_order[usize::from(at)].text.as_bytes());
+            self.by_name.binary_search_by_key(&name, |&at| self.in_order[usize::from(at)].text.as_bytes());
         Some(usize::from(self.by_name[found.ok()?]))
     }
 
@@ -233,7 +230,7 @@ impl Names {
             u8::try_from(self.position(key.get(1..key.len().checked_sub(2)?)?)?).ok()?
         };
         let name = self.in_order.get(usize::from(position))?;
-        let same = head & name.mask == name.head && name.key.len() == key.len();
+        let same = head & mask(key.len()) == name.head && name.key.len() == key.len();
         (same && (key.len() <= HEAD || *name.key == *key)).then_some((name, u32::from(position)))
     }
 }
@@ -265,6 +262,19 @@ mod tests {
                 let found = names.short(head(&text)).map(|(name, _, length)| (name.field, length));
                 assert_eq!(found, by_key(names, &text), "{}", name.text);
                 assert_eq!(found.is_some(), name.key.len() <= HEAD, "{}", name.text);
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_is_expected_only_where_it_stands() {
+        for names in Node::all().map(|node| Lookup::standard().of(node)) {
+            for (hint, name) in (0..).zip(&names.in_order) {
+                let expected = names.expected(head(&name.key), hint).map(|name| name.field);
+                assert_eq!(expected, (name.key.len() <= HEAD).then_some(name.field), "{}", name.text);
+                for other in [0, 1, b'\"', 0xff].map(|byte| head(&[byte; HEAD])) {
+                    assert!(names.expected(other, hint).is_none(), "{}", name.text);
+                }
             }
         }
     }

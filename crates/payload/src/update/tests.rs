@@ -196,6 +196,20 @@ fn what_most_senders_write_is_read_the_quick_way() {
     });
 }
 
+/// Where a long name is expected it is looked for; what stands there may be anything.
+#[test]
+fn no_name_is_taken_for_granted() {
+    let last = Node::ROOT.fields().last().unwrap().name();
+    assert!(last.len() + 3 > 16, "{last}");
+    for byte in [0, b'"', 0xff] {
+        for rest in [&b"\xff300}"[..], b":\"300}"] {
+            let text = [&b"{\"updatecount\":1,"[..], &[byte; 16], rest].concat();
+            assert!(Update::parse(text.clone()).is_err(), "{text:?}");
+            assert!(Reader::new().read(&text).is_err(), "{text:?}");
+        }
+    }
+}
+
 #[test]
 fn items_are_counted_whatever_they_are() {
     for (list, count) in [

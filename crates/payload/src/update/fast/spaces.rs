@@ -155,6 +155,7 @@ impl Quoted {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
     use proptest::prelude::{any, prop_assert_eq, proptest};
 
     use super::*;
@@ -194,6 +195,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn strings_keep_their_white_space_wherever_they_lie(texts in vec("[ a\"\\\\{:,]{0,40}", 1..12), space in "[ \n\t]{0,70}") {
+            let written: Vec<_> = texts.iter().map(|text| serde_json::to_string(text).unwrap()).collect();
+            let spaced = format!("{space}[{space}{}{space}]", written.join(&format!("{space},{space}")));
+            prop_assert_eq!(squeezed(&spaced), Some(format!("[{}]", written.join(","))));
+        }
+
         #[test]
         fn a_text_reads_alike_with_its_white_space_dropped_first(
             before in "[ \"]{0,70}", text in "([ \n]{0,9}|[\"\\\\]{1,3}|[\\]\\[{}\",:0-9a-z. \t\r-]){0,60}", long in any::<bool>()
