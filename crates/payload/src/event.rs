@@ -113,7 +113,7 @@ impl Event {
     /// The event as an update.
     ///
     /// # Errors
-    /// If `unknown` members nest too deep, or one has the name of a field.
+    /// If a value nests too deep, an `unknown` member has the name of a field, or all is longer than [`MAX_BYTES`](crate::MAX_BYTES).
     pub fn to_update(&self) -> Result<Update, crate::ParseError> {
         Update::parse(self.to_json())
     }

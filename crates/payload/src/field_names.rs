@@ -237,11 +237,13 @@ impl FieldNames {
         Ok(())
     }
 
-    /// Appends the body of a typed event under these names: what [`Self::write`] makes of [`Event::to_update`], in one step.
+    /// Appends the body of a typed event under these names: of one that is an update ([`Event::to_update`]) what [`Self::write`]
+    /// makes of that, in one step; under the standard names what [`Event::write_json`] gives. Values that nest too deep for an
+    /// update are written as they are, and what is in a field that is left out is not looked at.
     ///
     /// # Errors
-    /// Only if this maps names and the event has `unknown` members: if one has a name that a field or a constant is sent under, or the
-    /// event is no update with them. Then the buffer is as it was.
+    /// Only if this changes anything and the event has `unknown` members: if one has a name that a field or a constant is sent under,
+    /// or the event is no update with them. Then the buffer is as it was.
     pub fn write_event(&self, event: &Event, out: &mut Vec<u8>) -> Result<(), EventError> {
         if self.standard {
             event.write_json(out);
@@ -318,7 +320,7 @@ impl FieldNames {
             if let (Node::ROOT, Some(constant)) = (member.node, constant) {
                 found[constant] = member.value(&text) == self.constants[constant].value.as_str();
                 drop[position] = true;
-            } else if let Some(field) = Lookup::standard().field(member.node, &name, &mut 0) {
+            } else if let Some(field) = Lookup::standard().field_named(member.node, &name) {
                 let expected = self.name(field).map(str::to_owned);
                 return Err(RestoreError::StandardName { path: field.path().to_owned(), expected });
             }
