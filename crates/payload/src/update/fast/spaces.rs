@@ -35,7 +35,7 @@ pub(super) fn squeeze(text: &[u8], out: &mut Vec<u8>) -> Option<usize> {
     if out.len() < text.len() + CHUNK {
         out.resize(text.len() + CHUNK, 0);
     }
-    let (mut copy, mut quoted, mut kept) = (Copy { text, out, length: 0 }, Quoted::default(), 0);
+    let (mut squeezed, mut quoted, mut kept) = (Squeezed { text, out, length: 0 }, Quoted::default(), 0);
     let (strides, rest) = text.as_chunks::<STRIDE>();
     // White space behind the end has the last run end, unless that is in a string that never ends.
     let mut last = [b' '; STRIDE];
@@ -48,7 +48,7 @@ pub(super) fn squeeze(text: &[u8], out: &mut Vec<u8>) -> Option<usize> {
         while edges != 0 {
             let at = begin + edges.trailing_zeros() as usize;
             edges &= edges - 1;
-            copy.run(kept, at);
+            squeezed.keep(kept, at);
             if parts(text, at) {
                 return None;
             }
@@ -57,7 +57,7 @@ pub(super) fn squeeze(text: &[u8], out: &mut Vec<u8>) -> Option<usize> {
             edges &= edges.wrapping_sub(1);
         }
     }
-    (quoted.inside == 0).then_some(copy.length)
+    (quoted.inside == 0).then_some(squeezed.length)
 }
 
 /// Whether white space that begins here is all that parts two tokens.
@@ -75,16 +75,16 @@ fn parts_values(text: &[u8], at: usize) -> bool {
 }
 
 /// What is kept of a text.
-struct Copy<'a> {
+struct Squeezed<'a> {
     text: &'a [u8],
     out: &'a mut [u8],
     /// How long that is.
     length: usize,
 }
 
-impl Copy<'_> {
+impl Squeezed<'_> {
     #[inline(always)]
-    fn run(&mut self, from: usize, to: usize) {
+    fn keep(&mut self, from: usize, to: usize) {
         let run = to - from;
         let chunk = self.text.get(from..).and_then(<[u8]>::first_chunk::<CHUNK>);
         let room = self.out.get_mut(self.length..).and_then(<[u8]>::first_chunk_mut::<CHUNK>);
