@@ -169,12 +169,10 @@ impl Lane {
     pub fn expire(&mut self, now: Timestamp) -> Vec<DeliveryId> {
         let expiry = self.settings.retry.expiry();
         let old =
-            |id: &&DeliveryId| self.held.get(id).is_some_and(|entry| entry.accepted.after(expiry) <= now);
-        let expired: Vec<_> = self.ready.iter().filter(old).copied().collect();
-        for id in &expired {
-            self.ready.remove(id);
-        }
-        expired
+            |id: &DeliveryId| self.held.get(id).is_some_and(|entry| entry.accepted.after(expiry) <= now);
+        // A lane counts its deliveries in the order of their accepts: behind one that is not too old none is.
+        std::iter::from_fn(|| self.ready.first().is_some_and(old).then(|| self.ready.pop_first()).flatten())
+            .collect()
     }
 
     /// Everything in the store that was accepted then or before has expired.
