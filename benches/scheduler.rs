@@ -55,7 +55,7 @@ struct Line {
 }
 
 /// All that there is is this lane's.
-const SHARE: Share = Share { attempts: usize::MAX, bytes: u64::MAX };
+const SHARE: Share = Share { attempts: usize::MAX, claims: usize::MAX, bytes: u64::MAX };
 
 impl Line {
     fn new(backlog: u64) -> Self {

@@ -52,10 +52,12 @@ pub struct Lane {
     /// Whether heads may be in the store that wait for the outage of this epoch to end.
     awaiting: bool,
     asking: bool,
+    reach: claim::Reach,
     sweeping: bool,
     /// What was claimed and is not back in the store yet.
     held: BTreeMap<DeliveryId, Entry>,
     ready: BTreeSet<DeliveryId>,
+    bytes_held: u64,
     in_flight: usize,
     bytes_in_flight: u64,
 }
@@ -86,9 +88,11 @@ impl Lane {
             stock: (record.backlog > 0).then_some(now),
             awaiting: open.is_some(),
             asking: false,
+            reach: claim::Reach::default(),
             sweeping: false,
             held: BTreeMap::new(),
             ready: BTreeSet::new(),
+            bytes_held: 0,
             in_flight: 0,
             bytes_in_flight: 0,
         }
@@ -286,6 +290,7 @@ impl Lane {
     /// The store has a delivery back: settled, or parked; `due` is when the head of its key is due.
     pub fn closed(&mut self, id: DeliveryId, settled: bool, due: Option<Timestamp>) {
         let Some(entry) = self.held.remove(&id) else { return };
+        self.bytes_held -= entry.bytes;
         if settled {
             self.backlog = self.backlog.saturating_sub(1);
         } else {

@@ -16,6 +16,9 @@ use crate::outcome::Outcome;
 use crate::retry::{Die, Reason};
 use crate::store::{DeliveryId, Gate, LaneId, LaneRecord, LaneState, Room, Settled, Wanted};
 
+/// How many deliveries are claimed at once over all lanes, but for twice what may be under way.
+const MAX_CLAIMS: usize = 8192;
+
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -71,7 +74,7 @@ impl Schedule {
             turns: VecDeque::new(),
             timers: BTreeSet::new(),
             held: BTreeSet::new(),
-            limit: Share { attempts: attempts.get(), bytes },
+            limit: Share { attempts: attempts.get(), claims: MAX_CLAIMS, bytes },
             in_flight: 0,
             bytes_in_flight: 0,
             busy: 0,
@@ -220,7 +223,11 @@ impl Schedule {
     /// What one lane may have under way: all, divided by those who have something to send.
     fn share(&self) -> Share {
         let busy = self.busy.max(1);
-        Share { attempts: (self.limit.attempts / busy).max(1), bytes: self.limit.bytes / busy as u64 }
+        Share {
+            attempts: (self.limit.attempts / busy).max(1),
+            claims: self.limit.claims / busy,
+            bytes: self.limit.bytes / busy as u64,
+        }
     }
 
     /// What is to be done now.
@@ -267,7 +274,7 @@ impl Schedule {
         }
         let ask = slot.lane.ask(share, now);
         actions.extend(ask.map(|ask| {
-            Action::Claim(Wanted { lane: id, limit: ask.limit, epoch: ask.epoch, bytes: share.bytes })
+            Action::Claim(Wanted { lane: id, limit: ask.limit, epoch: ask.epoch, bytes: ask.bytes })
         }));
         let lent = slot.lane.lends(share, now);
         if lent.count > 0 || lent != slot.lent {

@@ -1,5 +1,7 @@
 //! What passes between a lane and the store, and what a lane may use of what all share.
 
+use std::time::Duration;
+
 use super::{Entry, Lane};
 use crate::clock::Timestamp;
 use crate::store::{DeliveryId, Gate, Offer, Room};
@@ -7,11 +9,55 @@ use crate::store::{DeliveryId, Gate, Offer, Room};
 /// What part of its room a lane claims at once, while it has something to start.
 const WORTHWHILE: usize = 4;
 
+/// What a lane needs between two claims to go on with less: longer than a store is busy with one request.
+const LEISURE: Duration = Duration::from_millis(100);
+
+/// How many times what may be under way a lane holds.
+///
+/// Twice are enough where attempts take long. Where they are over sooner than the store, which may be busy with a large
+/// request, answers, a lane would stand idle: so it claims more once it ran dry, and less again when it has time between two
+/// claims. What is claimed cannot be superseded any more, and what gets due meanwhile waits for the next claim; as each takes a
+/// quarter of the room at least, that is for a few times [`LEISURE`] at most.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reach {
+    times: usize,
+    asked: Timestamp,
+    hurried: bool,
+}
+
+impl Default for Reach {
+    fn default() -> Self {
+        Self { times: Self::SHORT, asked: Timestamp::from_micros(0), hurried: false }
+    }
+}
+
+impl Reach {
+    const SHORT: usize = 2;
+    const LONG: usize = 16;
+
+    fn asks(&mut self, now: Timestamp) {
+        self.hurried = now.since(self.asked) < LEISURE;
+        if !self.hurried {
+            self.times = (self.times / 2).max(Self::SHORT);
+        }
+        self.asked = now;
+    }
+
+    /// Nothing was left to start when the answer came.
+    fn ran_dry(&mut self) {
+        if self.hurried {
+            self.times = (self.times * 2).min(Self::LONG);
+        }
+    }
+}
+
 /// What a lane wants from the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ask {
     /// At most so many deliveries.
     pub limit: usize,
+    /// With at most so many bytes of bodies, but for the first.
+    pub bytes: u64,
     /// What waits for an outage of an earlier epoch to end is due.
     pub epoch: u32,
 }
@@ -54,6 +100,8 @@ pub struct Arrived<'a> {
 pub struct Share {
     /// Attempts under way at once.
     pub attempts: usize,
+    /// Deliveries claimed at once; twice as many as may be under way may always be.
+    pub claims: usize,
     /// Bytes of bodies under way at once; one body may always be.
     pub bytes: u64,
 }
@@ -72,6 +120,7 @@ impl Lane {
 
     fn hold(&mut self, claimed: &[Claimed]) {
         for &Claimed { id, attempts, accepted, bytes } in claimed {
+            self.bytes_held += bytes;
             self.held.insert(id, Entry { attempts, bytes, accepted, repeated: false, in_flight: false });
             self.ready.insert(id);
         }
@@ -97,26 +146,41 @@ impl Lane {
         if self.asking || self.next_ask(share)? > now {
             return None;
         }
+        self.reach.asks(now);
         let limit = self.room(share).saturating_sub(self.held.len());
+        let bytes = self.free_bytes(share);
         self.asking = true;
         let epoch = self.epoch + u32::from(self.breaker.is_open());
-        Some(Ask { limit, epoch })
+        Some(Ask { limit, bytes, epoch })
     }
 
-    /// How many may be held: twice what may be under way, so that the next is there when one ends.
+    fn allowed(&self, share: Share) -> usize {
+        self.breaker.allows(self.settings.concurrency.get(), self.in_flight).min(share.attempts)
+    }
+
+    /// How many may be held: more than may be under way, so that the next is there when one ends.
     fn room(&self, share: Share) -> usize {
-        let concurrency = self.settings.concurrency.get();
-        let allowed = self.breaker.allows(concurrency, self.in_flight).min(share.attempts);
-        let at_full = allowed >= concurrency.min(share.attempts) && !self.breaker.is_open();
-        if at_full { allowed * 2 } else { allowed }
+        let allowed = self.allowed(share);
+        let at_full = allowed >= self.settings.concurrency.get().min(share.attempts);
+        if !at_full || self.breaker.is_open() {
+            return allowed;
+        }
+        (allowed * self.reach.times).min(share.claims).max(allowed * Reach::SHORT)
+    }
+
+    /// How many bytes of bodies may be claimed: of those that are held there may be twice what may be under way.
+    fn free_bytes(&self, share: Share) -> u64 {
+        share.bytes.saturating_mul(2).saturating_sub(self.bytes_held).min(share.bytes)
     }
 
     pub(super) fn next_ask(&self, share: Share) -> Option<Timestamp> {
         let room = self.room(share);
         let free = room.saturating_sub(self.held.len());
         // A claim costs by itself, so while something is ready to start, it waits until it is worth it.
-        let few = !self.ready.is_empty() && free < room / WORTHWHILE;
-        if self.gate != Gate::Open || self.asking || free == 0 || few {
+        let few = !self.ready.is_empty()
+            && (free < room / WORTHWHILE || self.free_bytes(share) < share.bytes / WORTHWHILE as u64);
+        let full = free == 0 || (self.free_bytes(share) == 0 && !self.held.is_empty());
+        if self.gate != Gate::Open || self.asking || full || few {
             return None;
         }
         // A probe takes what waits for the outage to end, whenever it is due.
@@ -134,6 +198,9 @@ impl Lane {
         gone: u64,
     ) {
         self.asking = false;
+        if self.ready.is_empty() && !claimed.is_empty() && self.in_flight < self.settings.concurrency.get() {
+            self.reach.ran_dry();
+        }
         self.stock = next;
         self.oldest = oldest;
         self.backlog = self.backlog.saturating_sub(gone);
@@ -153,7 +220,7 @@ impl Lane {
             return Room::default();
         }
         let count = self.room(share).saturating_sub(self.held.len());
-        let bytes = share.bytes.saturating_sub(self.bytes_in_flight);
+        let bytes = share.bytes.saturating_sub(self.bytes_in_flight).min(self.free_bytes(share));
         if bytes == 0 { Room::default() } else { Room { count, bytes } }
     }
 }

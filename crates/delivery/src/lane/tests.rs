@@ -8,7 +8,7 @@ use crate::outcome::Answer;
 use crate::store::{Coalesce, LaneId, Room};
 
 const NOW: Timestamp = Timestamp::from_micros(1_000_000_000);
-const ALL: Share = Share { attempts: usize::MAX / 2, bytes: 1000 };
+const ALL: Share = Share { attempts: usize::MAX / 2, claims: usize::MAX, bytes: 1000 };
 
 /// A lane that holds so many claimed deliveries, and whose store has no more.
 fn lane(held: u64) -> Lane {
@@ -17,7 +17,7 @@ fn lane(held: u64) -> Lane {
     let mut lane = Lane::new(LaneSettings::default(), &record, NOW);
     assert_eq!(lane.ask(ALL, NOW), None, "there is nothing to claim");
     lane.arrived(Arrived { added: held, superseded: 0, claimed: &[], left: true }, NOW);
-    assert_eq!(lane.ask(ALL, NOW), Some(Ask { limit: 16, epoch: 0 }));
+    assert_eq!(lane.ask(ALL, NOW), Some(Ask { limit: 16, bytes: 1000, epoch: 0 }));
     assert_eq!(lane.ask(ALL, NOW), None, "one claim at a time");
     let claimed: Vec<_> = (1..=held).map(claimed_new).collect();
     lane.take(&claimed, None, Some(NOW), 0);
@@ -58,7 +58,7 @@ fn what_fails_goes_back_to_the_store_until_its_time() {
     assert_eq!(parked, Some(Disposal::Park { until, outage: None, coalesce }));
     assert_eq!((lane.held(), lane.backlog(), lane.wake_at(ALL)), (0, 1, Some(until)));
     assert_eq!(lane.ask(ALL, after(4999)), None);
-    assert_eq!(lane.ask(ALL, until), Some(Ask { limit: 16, epoch: 0 }));
+    assert_eq!(lane.ask(ALL, until), Some(Ask { limit: 16, bytes: 1000, epoch: 0 }));
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn an_outage_is_probed_and_its_end_releases_what_waited() {
     assert_eq!(lane.state().open, Some((after(1000), Duration::from_secs(1))));
     assert_eq!(lane.wake_at(ALL), Some(after(1000)));
     assert_eq!(lane.ask(ALL, after(999)), None);
-    let probe = Some(Ask { limit: 1, epoch: 1 });
+    let probe = Some(Ask { limit: 1, bytes: 1000, epoch: 1 });
     assert_eq!(lane.ask(ALL, after(1000)), probe, "one probe, although its own retry is later");
     lane.take(&[Claimed { attempts: 1, ..claimed_new(1) }], Some(after(1000)), Some(NOW), 0);
     assert_eq!(started(&mut lane, after(1000)), [1]);
@@ -82,7 +82,7 @@ fn an_outage_is_probed_and_its_end_releases_what_waited() {
     lane.take(&[Claimed { attempts: 1, ..claimed_new(2) }], Some(after(1000)), Some(NOW), 0);
     started(&mut lane, after(1000));
     finish(&mut lane, 2, 200, after(1000));
-    assert_eq!(lane.ask(ALL, after(1000)), Some(Ask { limit: 2, epoch: 1 }));
+    assert_eq!(lane.ask(ALL, after(1000)), Some(Ask { limit: 2, bytes: 1000, epoch: 1 }));
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn an_open_breaker_is_open_again_after_a_restart() {
     let record = LaneRecord { id: LaneId(1), name: "a".to_owned(), state, backlog: 3, oldest: Some(NOW) };
     let mut lane = Lane::new(LaneSettings::default(), &record, NOW);
     assert_eq!(lane.state().open, Some((NOW, Duration::from_secs(4))));
-    assert_eq!(lane.ask(ALL, NOW), Some(Ask { limit: 1, epoch: 8 }), "it probes at once");
+    assert_eq!(lane.ask(ALL, NOW), Some(Ask { limit: 1, bytes: 1000, epoch: 8 }), "it probes at once");
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn what_stood_behind_something_that_expired_is_claimed() {
     assert_eq!(lane.ask(ALL, expiry), None, "nothing expired, so that nothing new is at the head");
     assert!(lane.sweep(expiry.after(crate::retry::DEFAULT_EXPIRY)).is_some());
     lane.swept(2, Some(expiry), expiry);
-    assert_eq!((lane.backlog(), lane.ask(ALL, expiry)), (3, Some(Ask { limit: 16, epoch: 0 })));
+    assert_eq!((lane.backlog(), lane.ask(ALL, expiry)), (3, Some(Ask { limit: 16, bytes: 1000, epoch: 0 })));
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn a_probe_that_told_nothing_is_followed_by_another() {
     for id in 1..=8 {
         finish(&mut lane, id, 500, NOW);
     }
-    let probe = Some(Ask { limit: 1, epoch: 1 });
+    let probe = Some(Ask { limit: 1, bytes: 1000, epoch: 1 });
     assert_eq!(lane.ask(ALL, after(1000)), probe);
     // Nothing is due by itself; what is claimed waits for the outage to end.
     lane.take(&[Claimed { attempts: 1, ..claimed_new(1) }], None, Some(NOW), 0);
@@ -199,7 +199,11 @@ fn a_lane_tells_what_it_holds_and_takes_the_store_s_count() {
     assert_eq!((lane.backlog(), lane.oldest(), lane.ask(ALL, NOW)), (0, None, None), "the store has nothing");
     lane.recount(7, Some(after(1)), NOW);
     assert_eq!((lane.backlog(), lane.oldest()), (7, Some(after(1))));
-    assert_eq!(lane.ask(ALL, NOW), Some(Ask { limit: 14, epoch: 0 }), "what was added unheard is claimed");
+    assert_eq!(
+        lane.ask(ALL, NOW),
+        Some(Ask { limit: 14, bytes: 1000, epoch: 0 }),
+        "what was added unheard is claimed"
+    );
 }
 
 #[test]
@@ -242,10 +246,60 @@ fn what_is_appended_is_claimed_at_once_where_nothing_is_before_it() {
     lane.set_gate(Gate::Open);
     lane.arrived(Arrived { added: 1, superseded: 0, claimed: &[], left: true }, after(2));
     assert_eq!(lane.lends(ALL, after(2)), Room::default(), "something is due before it");
-    assert_eq!(lane.ask(ALL, after(2)), Some(Ask { limit: 15, epoch: 0 }));
+    assert_eq!(lane.ask(ALL, after(2)), Some(Ask { limit: 15, bytes: 1000, epoch: 0 }));
     lane.take(&[], Some(after(9000)), Some(NOW), 0);
     assert_eq!(lane.lends(ALL, after(3)).count, 15, "what is due later may wait");
     assert_eq!(lane.lends(ALL, after(9000)), Room::default());
+}
+
+/// What a lane asks for when it has started all that it was given, and all of that is settled, after so many milliseconds.
+fn asks_again(lane: &mut Lane, given: &mut u64, millis: &mut u64, pause: u64) -> usize {
+    *millis += pause;
+    let asked = lane.ask(ALL, after(*millis)).unwrap();
+    let claimed: Vec<_> = (*given + 1..=*given + asked.limit as u64)
+        .map(|id| Claimed { bytes: 0, ..claimed_new(id) })
+        .collect();
+    lane.take(&claimed, Some(after(*millis)), Some(NOW), 0);
+    for claimed in &claimed {
+        assert_eq!(lane.start(ALL, after(*millis)), Some(claimed.id));
+        finish(lane, claimed.id.0, 200, after(*millis));
+    }
+    *given += claimed.len() as u64;
+    asked.limit
+}
+
+#[test]
+fn a_lane_that_runs_dry_claims_more_and_one_at_leisure_less() {
+    let (mut lane, mut given, mut millis) = (lane(0), 0, 0);
+    lane.recount(1_000_000, Some(NOW), NOW);
+    let mut asks = |pause| asks_again(&mut lane, &mut given, &mut millis, pause);
+    let hurried: Vec<_> = [1; 6].into_iter().map(&mut asks).collect();
+    assert_eq!(hurried, [16, 32, 64, 128, 128, 128]);
+    let leisurely: Vec<_> = [100; 5].into_iter().map(&mut asks).collect();
+    assert_eq!(leisurely, [64, 32, 16, 16, 16]);
+}
+
+#[test]
+fn what_is_claimed_ahead_has_bounds_that_lanes_share() {
+    let (mut lane, mut given, mut millis) = (lane(0), 0, 0);
+    lane.recount(1_000_000, Some(NOW), NOW);
+    while asks_again(&mut lane, &mut given, &mut millis, 1) < 128 {}
+    let asked = |lane: &mut Lane, share| {
+        let asked = lane.ask(share, after(10)).map(|asked| (asked.limit, asked.bytes));
+        lane.take(&[], Some(NOW), Some(NOW), 0);
+        asked
+    };
+    assert_eq!(asked(&mut lane, Share { claims: 40, ..ALL }), Some((40, 1000)));
+    assert_eq!(asked(&mut lane, Share { claims: 1, ..ALL }), Some((16, 1000)), "twice what may be under way");
+    let large = |id| Claimed { bytes: 900, ..claimed_new(id) };
+    lane.take(&[large(given + 1)], Some(NOW), Some(NOW), 0);
+    assert_eq!(asked(&mut lane, ALL), Some((127, 1000)));
+    lane.take(&[large(given + 2)], Some(NOW), Some(NOW), 0);
+    assert_eq!(asked(&mut lane, ALL), None, "for 200 bytes a claim is not worth it");
+    assert!(lane.start(ALL, NOW).is_some());
+    assert_eq!(asked(&mut lane, ALL), None);
+    finish(&mut lane, given + 1, 200, NOW);
+    assert_eq!(asked(&mut lane, ALL), Some((127, 1000)));
 }
 
 #[test]
