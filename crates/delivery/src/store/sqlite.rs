@@ -25,7 +25,7 @@ pub(super) mod young;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
@@ -46,9 +46,9 @@ use seen::Seen;
 pub use sweep::Retention;
 use young::Young;
 
-/// How much the log may grow before it is written into the file, in pages of 4 KiB: what is written often is written into the
-/// file once then, and on a full disk the reserve has room for both.
-const CHECKPOINT_EVERY: i32 = 1024;
+/// How many bytes the log may grow to before it is written into the file: what is written often is written into the file once
+/// then, and on a full disk the reserve has room for both.
+const CHECKPOINT_EVERY: u64 = 4 * 1024 * 1024;
 
 /// Why a store cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -104,8 +104,8 @@ pub struct SqliteStore {
     dirty: bool,
     /// Whether what [`Undo`] would take back is on disk: the commit worked, and what came after it failed.
     unheard: bool,
-    /// How many pages the log had after the last commit, as SQLite told.
-    logged: Arc<AtomicI32>,
+    /// How many bytes of pages the log had after the last commit, as SQLite told.
+    logged: Arc<AtomicU64>,
     next_message: i64,
     /// Also of what was taken back: it is wrong of some more then.
     seen: Seen,

@@ -21,8 +21,8 @@ const STEP: usize = 256;
 /// How long there is nothing to drop after everything was looked at.
 const REST: Duration = Duration::from_secs(30);
 
-/// How many pages are given back in one step.
-const PAGES: u32 = 256;
+/// How many pages are given back in one step: 1 MiB.
+const PAGES: u32 = 128;
 
 /// For how long, and up to what size, what is settled is kept. What is not settled is never dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -382,7 +382,7 @@ fn fill_unheard(store: &mut SqliteStore, body: &str) {
 fn the_log_is_written_into_the_file_when_it_is_long() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = open(folder.path());
-    let longest = u64::try_from(CHECKPOINT_EVERY).unwrap() * 4096;
+    let longest = CHECKPOINT_EVERY;
     let body = "x".repeat(100_000);
     // Three times what the log may hold, a hundredth of it a commit.
     for number in 0..3 * longest / 100_000 {
