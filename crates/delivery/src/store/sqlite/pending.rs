@@ -201,7 +201,8 @@ impl SqliteStore {
             if self.young.is_full(self.young_bounds) {
                 self.write_head(&delivery.pending)?;
             } else {
-                self.set_young((lane, n), Some(delivery.clone()));
+                let message = delivery.message.clone().filter(|_| self.young.has_room(self.young_bounds));
+                self.set_young((lane, n), Some(Delivery { message, ..delivery.clone() }));
             }
             self.fresh.entry(lane).or_default().push(delivery);
         } else {

@@ -2,8 +2,8 @@
 //! anything of means that it waits.
 //!
 //! Most deliveries are settled soon after they were accepted; a record of each, and its place in an index, would be written
-//! to be deleted. So the newest heads are known to the process alone, with what they deliver. One is written down when it is
-//! parked, and when it gets old; what is one too many, and what stands behind a head, has a record from the start. With every
+//! to be deleted. So the newest heads are known to the process alone, with what they deliver while there is room. One is written
+//! down when it is parked, and when it gets old; what is one too many, and what stands behind a head, has a record from the start. With every
 //! commit the floor is written: the message before which every delivery has a record. After a crash those from there on are
 //! looked at.
 
@@ -22,9 +22,10 @@ use crate::message::Message;
 use crate::store::{DeliveryId, Fault, LaneId, Route, Store};
 
 /// How many there are at most. What comes when there are so many has a record from the start.
-const MAX_YOUNG: usize = 8192;
+const MAX_YOUNG: usize = 16 * 1024;
 
-/// How many bytes of bodies they hold in memory at most, but for one more; what is found in the file is left there.
+/// How many bytes of bodies they hold in memory at most, but for one more. The bodies of others are left in the file, as those of
+/// deliveries that were found there are.
 const MAX_YOUNG_BYTES: usize = 8 * 1024 * 1024;
 
 /// Among how many messages they are, the newest. What gets older has a record from then on, so that there is little to look at
@@ -56,7 +57,7 @@ impl Bounds {
 #[derive(Clone, Debug)]
 pub(super) struct Delivery {
     pub(super) pending: Pending,
-    /// What it delivers; `None` if it was found in the file.
+    /// What it delivers; `None` if it was found in the file, or there was no room for it.
     pub(super) message: Option<Arc<Message>>,
     /// How many deliveries came before it in this run.
     pub(super) before: u64,
@@ -117,7 +118,12 @@ impl Young {
 
     /// Whether there are as many as there may be.
     pub(super) fn is_full(&self, bounds: Bounds) -> bool {
-        self.deliveries.len() >= bounds.number || self.bytes >= bounds.bytes
+        self.deliveries.len() >= bounds.number
+    }
+
+    /// Whether the body of one more may be kept.
+    pub(super) fn has_room(&self, bounds: Bounds) -> bool {
+        self.bytes < bounds.bytes
     }
 }
 

@@ -72,13 +72,27 @@ fn what_has_no_record_is_bounded_by_number_and_by_age() {
     assert_eq!(store.lane("a").unwrap().backlog, 10);
     assert_eq!(claim(&mut store, lane, 99).offers.len(), 10);
     assert_eq!(scrub::scrub(folder.path()).unwrap().pending, 10);
-    // Of the three without a record that were found in the file, no bytes are in memory.
+    store.limit_young(Bounds { deliveries: 1, ..Bounds::USUAL });
+    fill(&mut store, &["e", "f", "g", "h"]);
+    assert_eq!(records(folder.path(), "pending"), 11, "those that were found, and the first of the others");
+}
+
+#[test]
+fn bodies_that_there_is_no_room_for_are_left_in_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path());
+    fill(&mut store, &["found"]);
+    drop(store);
+    let mut store = open(folder.path());
     store.limit_young(Bounds { bytes: 8, ..Bounds::USUAL });
-    fill(&mut store, &["7 bytes", "another", "one more"]);
-    assert_eq!(records(folder.path(), "pending"), 8, "one more than there is room for, and no other");
-    store.limit_young(Bounds { deliveries: 2, ..Bounds::USUAL });
-    fill(&mut store, &["eight", "nine"]);
-    assert_eq!(records(folder.path(), "pending"), 12, "those that were found, and the first of the others");
+    let lane = fill(&mut store, &["7 bytes", "another", "one more", "the last"]);
+    assert_eq!(records(folder.path(), "pending"), 0);
+    let kept = |n| store.young.get(lane, DeliveryId(n)).is_some_and(|young| young.message.is_some());
+    let kept: Vec<_> = (1..=5).map(kept).collect();
+    assert_eq!(kept, [false, true, true, false, false], "one more than there is room for");
+    let offers = claim(&mut store, lane, 9).offers;
+    let bodies: Vec<_> = offers.iter().map(|offer| offer.message.body.to_vec()).collect();
+    assert_eq!(bodies, [&b"found"[..], b"7 bytes", b"another", b"one more", b"the last"]);
 }
 
 /// Changes the file of a store that is closed.
