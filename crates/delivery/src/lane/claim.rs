@@ -20,7 +20,7 @@ const LEISURE: Duration = Duration::from_millis(100);
 /// quarter of the room at least, that is for a few times [`LEISURE`] at most.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reach {
-    times: usize,
+    times: u16,
     asked: Timestamp,
     hurried: bool,
 }
@@ -32,8 +32,8 @@ impl Default for Reach {
 }
 
 impl Reach {
-    const SHORT: usize = 2;
-    const LONG: usize = 16;
+    const SHORT: u16 = 2;
+    const LONG: u16 = 16;
 
     fn asks(&mut self, now: Timestamp) {
         self.hurried = now.since(self.asked) < LEISURE;
@@ -165,7 +165,8 @@ impl Lane {
         if !at_full || self.breaker.is_open() {
             return allowed;
         }
-        (allowed * self.reach.times).min(share.claims).max(allowed * Reach::SHORT)
+        let times = |times: u16| allowed.saturating_mul(times.into());
+        times(self.reach.times).min(share.claims).max(times(Reach::SHORT))
     }
 
     /// How many bytes of bodies may be claimed: of those that are held there may be twice what may be under way.

@@ -34,6 +34,7 @@ use super::{
     LaneRecord, LaneState, Room, Store, Swept, Wanted,
 };
 use crate::clock::Timestamp;
+use crate::message::Message;
 use crate::retry::Reason;
 
 pub use files::RESERVE;
@@ -112,7 +113,7 @@ pub struct SqliteStore {
     young: Young,
     young_bounds: young::Bounds,
     /// The heads that the last append added.
-    fresh: HashMap<LaneId, Vec<young::Delivery>>,
+    fresh: HashMap<LaneId, Vec<(rows::Pending, Arc<Message>)>>,
     retention: Retention,
     sweeper: sweep::Sweeper,
 }

@@ -83,8 +83,7 @@ pub(super) fn append(
 pub(super) fn claim_appended(store: &mut SqliteStore, lane: LaneId, room: Room) -> Result<Fresh, Fault> {
     let heads = store.fresh.remove(&lane).unwrap_or_default();
     let (many, mut fresh, mut bytes) = (heads.len(), Fresh::default(), 0);
-    for Delivery { pending, message, .. } in heads.into_iter().take(room.count) {
-        let Some(message) = message else { break };
+    for (pending, message) in heads.into_iter().take(room.count) {
         let size = message.body.len() as u64;
         if !fresh.offers.is_empty() && bytes + size > room.bytes {
             break;
@@ -196,15 +195,13 @@ impl SqliteStore {
         };
         if head {
             self.set_head(lane, keyh, Some(n));
-            let message = Some(Arc::clone(message));
-            let delivery = Delivery { pending, message, before: self.young.came };
             if self.young.is_full(self.young_bounds) {
-                self.write_head(&delivery.pending)?;
+                self.write_head(&pending)?;
             } else {
-                let message = delivery.message.clone().filter(|_| self.young.has_room(self.young_bounds));
-                self.set_young((lane, n), Some(Delivery { message, ..delivery.clone() }));
+                let kept = self.young.has_room(self.young_bounds).then(|| Arc::clone(message));
+                self.set_young((lane, n), Some(Delivery::new(&pending, kept, self.young.came)));
             }
-            self.fresh.entry(lane).or_default().push(delivery);
+            self.fresh.entry(lane).or_default().push((pending, Arc::clone(message)));
         } else {
             let written = pending.write(self.write()?);
             self.checked(written)?;
@@ -235,7 +232,7 @@ impl SqliteStore {
                 self.settle(&pending, End::without(Settled::Superseded, pending.attempts), now)?;
                 batch.superseded.push((lane, n));
                 if let Some(fresh) = self.fresh.get_mut(&lane) {
-                    fresh.retain(|fresh| fresh.pending.n != n);
+                    fresh.retain(|(fresh, _)| fresh.n != n);
                 }
             }
         }
@@ -249,10 +246,13 @@ impl SqliteStore {
         n: DeliveryId,
         now: Timestamp,
     ) -> Result<Option<(Pending, Offer)>, Fault> {
-        if let Some(Delivery { pending, message: Some(message), .. }) = self.young.get(lane, n) {
+        if let Some(young) = self.young.get(lane, n)
+            && let Some(message) = &young.message
+        {
+            let pending = young.pending((lane, n));
             let (attempts, accepted) = (pending.attempts, pending.accepted);
             let offer = Offer { id: n, attempts, accepted, message: Arc::clone(message) };
-            return Ok(Some((pending.clone(), offer)));
+            return Ok(Some((pending, offer)));
         }
         let broken = match self.pending(lane, n)? {
             None => return Ok(None),
@@ -289,7 +289,7 @@ impl SqliteStore {
                 });
                 row.optional()
             });
-        let young = self.young.get(lane, n).map(|young| &young.pending);
+        let young = self.young.get(lane, n).map(|young| young.pending((lane, n)));
         let young = young.map(|young| [young.seq, young.keyh, time(young.accepted), 0]);
         let Some([seq, keyh, accepted, attempts]) = self.checked(indexed)?.or(young) else { return Ok(None) };
         let seq = self.true_message(lane, n, seq)?;

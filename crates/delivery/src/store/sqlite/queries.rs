@@ -153,7 +153,7 @@ impl SqliteStore {
 
     /// When the next head that is not claimed is due.
     pub(super) fn next_due(&mut self, wanted: Wanted, now: Timestamp) -> Result<Option<Timestamp>, Fault> {
-        let is_free = |young: &&Pending| !self.is_claimed(young.lane, young.n);
+        let is_free = |young: &Pending| !self.is_claimed(young.lane, young.n);
         let young = self.young.of_lane(wanted.lane).find(is_free).map(|young| young.due);
         let written = if self.is_in_file(wanted.lane) { self.next_in_file(wanted, now)? } else { None };
         Ok(young.into_iter().chain(written).min())
@@ -215,7 +215,7 @@ impl SqliteStore {
         n: DeliveryId,
     ) -> Result<Option<Result<Pending, Broken>>, Fault> {
         if let Some(young) = self.young.get(lane, n) {
-            return Ok(Some(Ok(young.pending.clone())));
+            return Ok(Some(Ok(young.pending((lane, n)))));
         }
         let found = self
             .begin()?

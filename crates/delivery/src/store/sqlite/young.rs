@@ -56,7 +56,10 @@ impl Bounds {
 /// A delivery without a record. It is the head of its key, was not attempted, and is due.
 #[derive(Clone, Debug)]
 pub(super) struct Delivery {
-    pub(super) pending: Pending,
+    seq: i64,
+    keyh: i64,
+    spare: bool,
+    accepted: Timestamp,
     /// What it delivers; `None` if it was found in the file, or there was no room for it.
     pub(super) message: Option<Arc<Message>>,
     /// How many deliveries came before it in this run.
@@ -87,11 +90,11 @@ impl Young {
     ) -> Option<Delivery> {
         let before = self.deliveries.remove(&place);
         if let Some(before) = &before {
-            self.order.remove(&(before.pending.seq, place.0, place.1));
+            self.order.remove(&(before.seq, place.0, place.1));
             self.bytes -= before.length();
         }
         if let Some(delivery) = delivery {
-            self.order.insert((delivery.pending.seq, place.0, place.1));
+            self.order.insert((delivery.seq, place.0, place.1));
             self.bytes += delivery.length();
             self.deliveries.insert(place, delivery);
         }
@@ -99,9 +102,9 @@ impl Young {
     }
 
     /// Those of a lane, oldest first.
-    pub(super) fn of_lane(&self, lane: LaneId) -> impl Iterator<Item = &Pending> {
+    pub(super) fn of_lane(&self, lane: LaneId) -> impl Iterator<Item = Pending> {
         let all = (lane, DeliveryId(0))..=(lane, DeliveryId(u64::MAX));
-        self.deliveries.range(all).map(|(_, delivery)| &delivery.pending)
+        self.deliveries.range(all).map(|(place, delivery)| delivery.pending(*place))
     }
 
     /// The message before which all have a record, where `next` is the next one.
@@ -128,6 +131,18 @@ impl Young {
 }
 
 impl Delivery {
+    pub(super) fn new(pending: &Pending, message: Option<Arc<Message>>, before: u64) -> Self {
+        let Pending { seq, keyh, spare, accepted, .. } = *pending;
+        Self { seq, keyh, spare, accepted, message, before }
+    }
+
+    /// The record that it has not.
+    pub(super) fn pending(&self, (lane, n): (LaneId, DeliveryId)) -> Pending {
+        let Self { seq, keyh, spare, accepted, .. } = *self;
+        let (attempts, head, due, outage) = (0, true, accepted, None);
+        Pending { lane, n, seq, keyh, spare, accepted, attempts, head, due, outage }
+    }
+
     fn length(&self) -> usize {
         self.message.as_ref().map_or(0, |message| message.body.len())
     }
@@ -153,7 +168,7 @@ impl SqliteStore {
         while let Some(place) = self.young.oldest_beyond(self.young_bounds, self.next_message)
             && let Some(old) = self.set_young(place, None)
         {
-            self.write_head(&old.pending)?;
+            self.write_head(&old.pending(place))?;
         }
         Ok(())
     }
@@ -300,7 +315,7 @@ pub(super) fn load(
             match held.heads.entry(keyh) {
                 Entry::Vacant(head) => {
                     head.insert(n);
-                    young.set((lane, n), Some(Delivery { pending, message: None, before: 0 }));
+                    young.set((lane, n), Some(Delivery::new(&pending, None, 0)));
                 }
                 Entry::Occupied(_) => damage.strays.push(Pending { head: false, ..pending }),
             }
