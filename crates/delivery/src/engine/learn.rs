@@ -1,5 +1,7 @@
 //! What the loop makes of what the store did.
 
+use std::sync::Arc;
+
 use super::run::{FAR, Loop, SWEEP};
 use super::{Observer, Opening, SettledReport, Transport};
 use crate::clock::Timestamp;
@@ -15,7 +17,7 @@ pub(super) enum Event {
     /// How many deliveries each lane got, and what of them was claimed in the same commit; and those that were superseded.
     Appended(Vec<(LaneId, u64, Fresh)>, Vec<(LaneId, DeliveryId)>),
     Claimed(LaneId, Claim),
-    Closed(Finish, Finished),
+    Closed(Arc<Finish>, Finished),
     Swept(LaneId, Reason, Swept),
     /// The store may hold more than the loop was told.
     Doubt,

@@ -233,8 +233,8 @@ impl<X: Transport, O: Observer> Loop<X, O> {
         disposal: Disposal,
         attempt: Option<AttemptRecord>,
     ) {
-        let finish = Finish { lane, id, attempts, disposal, attempt, now: self.clock.now() };
-        let (told, mut before) = (finish.clone(), None);
+        let finish = Arc::new(Finish { lane, id, attempts, disposal, attempt, now: self.clock.now() });
+        let (told, mut before) = (Arc::clone(&finish), None);
         let call = move |store: &mut dyn Store| {
             let done = store.finish(&finish)?;
             // After a fault this runs again; if it was done unheard, the first answer holds.

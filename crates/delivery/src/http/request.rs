@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 
 use crate::message::Message;
 use crate::target::Target;
@@ -14,6 +14,9 @@ pub const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 
 /// When the attempt was made, in Unix seconds (Standard Webhooks).
 pub const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
+
+/// How many headers a request has that are not among its target's own, at most.
+const OWN_HEADERS: usize = 7;
 
 /// The request that carries `body`, rendered from `message`, to `target` at `now`.
 ///
@@ -28,7 +31,7 @@ pub fn request(
     version: Version,
 ) -> Request<Bytes> {
     let address = &target.parts().address;
-    let mut headers = HeaderMap::new();
+    let mut headers = HeaderMap::with_capacity(OWN_HEADERS + target.parts().headers.iter().count());
     let http2 = version == Version::HTTP_2;
     if !http2 && let Ok(host) = HeaderValue::from_str(address.authority()) {
         headers.insert(HOST, host);
@@ -56,7 +59,7 @@ pub fn request(
     *request.uri_mut() = if http2 {
         address.uri().clone()
     } else {
-        address.path_and_query().parse().unwrap_or_else(|_| address.uri().clone())
+        address.uri().path_and_query().cloned().map_or_else(|| address.uri().clone(), Uri::from)
     };
     request
 }

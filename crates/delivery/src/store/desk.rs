@@ -89,12 +89,39 @@ enum Class {
     Deliver,
 }
 
-type Call = Box<dyn FnMut(&mut dyn Store) -> Result<(), Fault> + Send>;
-
 struct Job {
     class: Class,
-    call: Call,
-    tell: Box<dyn FnOnce(Result<(), Fault>) + Send>,
+    work: Box<dyn Work>,
+}
+
+/// What the store is asked, perhaps several times, and who is told then.
+trait Work: Send {
+    fn call(&mut self, store: &mut dyn Store) -> Result<(), Fault>;
+    fn tell(self: Box<Self>, committed: Result<(), Fault>);
+}
+
+/// A request whose answer waits for its commit.
+struct Request<T, C, F> {
+    call: C,
+    answer: Option<T>,
+    tell: F,
+}
+
+impl<T, C, F> Work for Request<T, C, F>
+where
+    T: Send,
+    C: FnMut(&mut dyn Store) -> Result<T, Fault> + Send,
+    F: FnOnce(Result<T, Fault>) + Send,
+{
+    fn call(&mut self, store: &mut dyn Store) -> Result<(), Fault> {
+        self.answer = Some((self.call)(store)?);
+        Ok(())
+    }
+
+    fn tell(self: Box<Self>, committed: Result<(), Fault>) {
+        let Self { answer, tell, .. } = *self;
+        tell(committed.and_then(|()| answer.ok_or(Fault::Closed)));
+    }
 }
 
 impl std::fmt::Debug for Desk {
@@ -186,30 +213,22 @@ impl Desk {
     fn hand_in<T: Send + 'static>(
         &self,
         class: Class,
-        mut call: impl FnMut(&mut dyn Store) -> Result<T, Fault> + Send + 'static,
+        call: impl FnMut(&mut dyn Store) -> Result<T, Fault> + Send + 'static,
         tell: impl FnOnce(Result<T, Fault>) + Send + 'static,
     ) {
-        let kept: Arc<Mutex<Option<T>>> = Arc::default();
-        let got = Arc::clone(&kept);
-        let call: Call = Box::new(move |store| {
-            *lock(&got) = Some(call(store)?);
-            Ok(())
-        });
-        let tell = Box::new(move |committed: Result<(), Fault>| {
-            tell(committed.and_then(|()| lock(&kept).take().ok_or(Fault::Closed)));
-        });
-        let job = Job { class, call, tell };
+        let work = Box::new(Request { call, answer: None, tell });
+        let job = Job { class, work };
         match &self.way {
-            Way::Inline(store) => inline(&mut **lock(store), job),
+            Way::Inline(store) => inline(&mut **lock(store), job.work),
             // The thread is gone only if it panicked; dropping the job tells whoever waits.
             Way::Thread(jobs) => drop(jobs.send(job)),
         }
     }
 }
 
-fn inline(store: &mut dyn Store, mut job: Job) {
-    let done = (job.call)(store).and_then(|()| store.commit());
-    (job.tell)(done.map(drop));
+fn inline(store: &mut dyn Store, mut work: Box<dyn Work>) {
+    let done = work.call(store).and_then(|()| store.commit());
+    work.tell(done.map(drop));
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -276,7 +295,7 @@ impl Clerk {
                     shared.counts.commits += u64::from(wrote);
                     shared.counts.requests += group.len() as u64;
                     drop(shared);
-                    group.into_iter().for_each(|job| (job.tell)(Ok(())));
+                    group.into_iter().for_each(|job| job.work.tell(Ok(())));
                     return Ok(());
                 }
                 Err(fault) => {
@@ -289,7 +308,7 @@ impl Clerk {
 
     fn commit(&mut self, group: &mut [Job]) -> Result<bool, Fault> {
         for job in group {
-            (job.call)(&mut *self.store)?;
+            job.work.call(&mut *self.store)?;
         }
         self.store.commit()
     }
@@ -350,7 +369,7 @@ impl Clerk {
         let (accepts, others) = group.drain(..).partition(|job| job.class == Class::Accept);
         *group = others;
         for job in accepts {
-            (job.tell)(Err(fault.clone()));
+            job.work.tell(Err(fault.clone()));
         }
     }
 
