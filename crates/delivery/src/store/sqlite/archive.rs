@@ -235,7 +235,7 @@ fn detail(
         delivery: delivery(connection, &message, (lane, id), None)?,
         attempts: attempts(connection, seq, (lane, id))?,
         supersedable: message.supersedable,
-        body: message.body,
+        body: message.body.into(),
     }))
 }
 

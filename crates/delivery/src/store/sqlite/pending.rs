@@ -58,7 +58,7 @@ pub(super) fn append(
             accepted: now,
             route: entry.route,
             fanout,
-            body: message.body.to_vec(),
+            body: message.body.clone(),
         };
         let written = row.write(store.write()?);
         store.checked(written)?;

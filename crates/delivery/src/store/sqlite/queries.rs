@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::archive::edge::edge;
@@ -234,7 +233,7 @@ impl SqliteStore {
                 id: MessageId::from(row.id.as_str()),
                 key: OrderKey::from(row.key.as_str()),
                 supersedable: row.supersedable,
-                body: Bytes::from(row.body),
+                body: row.body,
             })
         }))
     }

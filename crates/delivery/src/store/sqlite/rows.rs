@@ -8,6 +8,7 @@ mod lane;
 pub mod properties;
 mod settled;
 
+use bytes::Bytes;
 use rusqlite::{Row, params};
 
 use crate::clock::Timestamp;
@@ -181,7 +182,8 @@ pub(super) struct MessageRow {
     pub(super) accepted: Timestamp,
     pub(super) route: Route,
     pub(super) fanout: Vec<(LaneId, DeliveryId)>,
-    pub(super) body: Vec<u8>,
+    /// Shared with whatever is delivered of it.
+    pub(super) body: Bytes,
 }
 
 pub(super) const MESSAGE: &str = "seq, id, key, keyh, supersedable, accepted, route, fanout, body, crc";
@@ -239,7 +241,7 @@ impl MessageRow {
             time(self.accepted),
             route_code(self.route),
             fanout,
-            self.body,
+            &*self.body,
             self.crc(&fanout),
         ])?;
         Ok(())
@@ -264,7 +266,7 @@ impl MessageRow {
             accepted: timestamp(row.get(5)?),
             route,
             fanout: fanout_of(&fanout).collect(),
-            body: row.get(8)?,
+            body: row.get::<_, Vec<u8>>(8)?.into(),
         };
         let (hash, found): (i64, i64) = (row.get(3)?, row.get(9)?);
         let expected = message.crc(&fanout);

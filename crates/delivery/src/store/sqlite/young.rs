@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use rusqlite::{Connection, Row, params};
 
 use super::queries::one;
@@ -285,7 +286,7 @@ pub(super) fn load(
             Err(found) => {
                 (damage.any, broken) = (true, Some(found));
                 let fanout = fanout_of(fanout(row, 7)).collect();
-                let (id, key, body) = (String::new(), String::new(), Vec::new());
+                let (id, key, body) = (String::new(), String::new(), Bytes::new());
                 let accepted = Timestamp::from_micros(0);
                 MessageRow { seq, id, key, supersedable: false, accepted, route: Route::Lanes, fanout, body }
             }

@@ -94,7 +94,7 @@ fn ends_of_an_earlier_format_are_ordered_anew() {
     for end in &ends {
         let (id, key) = (format!("m{}", end.seq), "k".to_owned());
         let fanout = vec![(end.lane, end.n)];
-        let (supersedable, route, body) = (false, Route::Lanes, Vec::new());
+        let (supersedable, route, body) = (false, Route::Lanes, bytes::Bytes::new());
         let message = MessageRow { seq: end.seq, id, key, supersedable, accepted: NOW, route, fanout, body };
         message.write(&connection).unwrap();
         end.write(&connection).unwrap();

@@ -129,7 +129,7 @@ fn message(given: &mut Given<'_>) -> MessageRow {
         fanout,
         id: given.text(),
         key: given.text(),
-        body: given.0.to_vec(),
+        body: given.0.to_vec().into(),
     }
 }
 
