@@ -56,7 +56,7 @@ pub mod properties;
 #[cfg(feature = "proptest")]
 pub mod strategies;
 
-pub use batch::split;
+pub use batch::{lines, split};
 pub use check::{Finding, check};
 pub use error::{MAX_BYTES, MAX_DEPTH, ParseError};
 pub use event::Event;

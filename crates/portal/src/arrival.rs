@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use http::StatusCode;
+use http_body_util::BodyExt;
 
 use crate::access::{Caller, Refused};
 
@@ -32,10 +33,22 @@ pub(crate) enum Missing {
 
 /// A body of at most so many bytes, that arrives within a time.
 pub(crate) async fn whole(body: Body, limit: usize, within: Duration) -> Result<Bytes, Missing> {
-    match tokio::time::timeout(within, to_bytes(body, limit)).await {
-        Ok(read) => read.map_err(|_| Missing::TooLong),
-        Err(_) => Err(Missing::TooSlow),
+    tokio::time::timeout(within, gather(body, limit)).await.unwrap_or(Err(Missing::TooSlow))
+}
+
+/// Puts each piece of a body where it belongs as it comes, so that the room in which the next one comes is free again.
+async fn gather(mut body: Body, limit: usize) -> Result<Bytes, Missing> {
+    let size = body.size_hint();
+    let known = usize::try_from(size.lower()).ok().filter(|known| *known <= limit).ok_or(Missing::TooLong)?;
+    let mut whole = Vec::with_capacity(known);
+    while let Some(frame) = body.frame().await {
+        let Ok(piece) = frame.map_err(|_| Missing::TooLong)?.into_data() else { continue };
+        if piece.len() > limit - whole.len() {
+            return Err(Missing::TooLong);
+        }
+        whole.extend_from_slice(&piece);
     }
+    Ok(whole.into())
 }
 
 impl From<Missing> for Refused {

@@ -207,16 +207,9 @@ async fn accept(State(portal): State<Arc<Portal>>, request: Request) -> Result<R
     check_content_type(&head.headers)?;
     let key = idempotency_key(&head.headers)?;
     let (body, _held) = read(&portal, &head.headers, body).await?;
-    let texts = payload::split(&body).map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error))?;
-    if texts.is_empty() {
-        return Err(Problem::new(StatusCode::BAD_REQUEST, "there is no update in the body"));
-    }
-    if texts.len() > MAX_UPDATES {
-        let why = format!("{} updates in one request; {MAX_UPDATES} are the most", texts.len());
-        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, why));
-    }
-    let single = texts.len() == 1 && body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'[');
-    let items = take_in(&portal, &texts, key.as_deref()).await?;
+    let read = updates(&body)?;
+    let single = read.len() == 1 && body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'[');
+    let items = take_in(&portal, read, key.as_deref()).await?;
     if single {
         return Ok(items.into_iter().next().map_or_else(
             || StatusCode::ACCEPTED.into_response(),
@@ -281,13 +274,35 @@ async fn read(
     }
 }
 
-async fn take_in(portal: &Portal, texts: &[&[u8]], key: Option<&str>) -> Result<Vec<Became>, Problem> {
+/// The updates of a body, each judged by itself.
+fn updates(body: &[u8]) -> Result<Vec<Result<Update, Became>>, Problem> {
     let names = FieldNames::standard();
-    let read: Vec<Result<Update, Became>> = texts.iter().map(|text| parse(text, &names)).collect();
+    let read: Vec<_> = match payload::lines(body, MAX_UPDATES) {
+        Some(updates) => updates.into_iter().map(|update| judge(update, &names)).collect(),
+        None => {
+            let texts = payload::split(body).map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error))?;
+            if texts.len() > MAX_UPDATES {
+                let why = format!("{} updates in one request; {MAX_UPDATES} are the most", texts.len());
+                return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, why));
+            }
+            texts.iter().map(|text| parse(text, &names)).collect()
+        }
+    };
+    if read.is_empty() {
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "there is no update in the body"));
+    }
+    Ok(read)
+}
+
+async fn take_in(
+    portal: &Portal,
+    read: Vec<Result<Update, Became>>,
+    key: Option<&str>,
+) -> Result<Vec<Became>, Problem> {
     let good = (0..).zip(&read).filter_map(|(index, read)| Some((index, read.as_ref().ok()?)));
     let keyed: Vec<_> = good.map(|(index, update)| (update, key.map(|key| (key, index)))).collect();
     let accepted = portal.sender.accept_keyed(keyed.into_iter()).await.map_err(|error| {
-        portal.watch.accepted("refused", texts.len() as u64);
+        portal.watch.accepted("refused", read.len() as u64);
         refuse(&error)
     })?;
     let mut accepted = accepted.into_iter();
@@ -308,11 +323,14 @@ async fn take_in(portal: &Portal, texts: &[&[u8]], key: Option<&str>) -> Result<
     Ok(items.collect())
 }
 
-/// An update that a receiver could use, or all that is wrong with it.
 fn parse(text: &[u8], names: &FieldNames) -> Result<Update, Became> {
     let unreadable =
         |error: payload::ParseError| Became::Invalid { error: error.to_string(), findings: Vec::new() };
-    let update = Update::parse(text.to_vec()).map_err(unreadable)?;
+    judge(Update::parse(text.to_vec()).map_err(unreadable)?, names)
+}
+
+/// An update that a receiver could use, or all that is wrong with it.
+fn judge(update: Update, names: &FieldNames) -> Result<Update, Became> {
     let findings = payload::check(&update, names);
     let findings: Vec<Finding> = findings
         .into_iter()
