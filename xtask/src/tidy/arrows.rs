@@ -32,7 +32,7 @@ const MODULES: &[(&str, &[Arrows])] = &[
             ("json", &["error", "words"]),
             ("lookup", &["json", "schema"]),
             ("update", &["blocks", "error", "json", "lookup", "schema"]),
-            ("batch", &[]),
+            ("batch", &["update"]),
             ("labels", &["json", "schema"]),
             ("value", &["error", "json", "labels"]),
             ("event", &["error", "json", "labels", "schema", "update", "value"]),

@@ -27,7 +27,7 @@ const MAX_YOUNG: usize = 16 * 1024;
 
 /// How many bytes of bodies they hold in memory at most, but for one more. The bodies of others are left in the file, as those of
 /// deliveries that were found there are.
-const MAX_YOUNG_BYTES: usize = 8 * 1024 * 1024;
+const MAX_YOUNG_BYTES: usize = 6 * 1024 * 1024;
 
 /// Among how many messages they are, the newest. What gets older has a record from then on, so that there is little to look at
 /// after a crash, and in lists.
