@@ -18,7 +18,7 @@ const LANES: u64 = 20;
 /// Attempts under way at once over all lanes: twice what their settings allow, so that they never wait for one another.
 const ATTEMPTS: NonZeroUsize = NonZeroUsize::new(320).expect("320 is not 0");
 
-/// What a lane holds of its backlog: twice what it may have under way.
+/// What a lane holds of its backlog: twice what it may have under way, which it may always.
 const HELD: u64 = 16;
 
 /// The length of a body.

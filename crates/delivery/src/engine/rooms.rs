@@ -23,7 +23,8 @@ impl Rooms {
     }
 
     fn of(&self, lane: LaneId) -> Room {
-        self.rooms().get(&lane).copied().unwrap_or_default()
+        // One body may always be claimed, so that none is asked for where there is no room for bytes.
+        self.rooms().get(&lane).copied().filter(|room| room.bytes > 0).unwrap_or_default()
     }
 
     fn use_up(&self, lane: LaneId, fresh: &Fresh) {

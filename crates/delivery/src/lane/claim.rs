@@ -9,15 +9,15 @@ use crate::store::{DeliveryId, Gate, Offer, Room};
 /// What part of its room a lane claims at once, while it has something to start.
 const WORTHWHILE: usize = 4;
 
-/// What a lane needs between two claims to go on with less: longer than a store is busy with one request.
+/// How long a lane that has something to start waits until a claim is worthwhile, at most; and what it needs between two to go on
+/// with less. Longer than a store is busy with one request.
 const LEISURE: Duration = Duration::from_millis(100);
 
 /// How many times what may be under way a lane holds.
 ///
 /// Twice are enough where attempts take long. Where they are over sooner than the store, which may be busy with a large
 /// request, answers, a lane would stand idle: so it claims more once it ran dry, and less again when it has time between two
-/// claims. What is claimed cannot be superseded any more, and what gets due meanwhile waits for the next claim; as each takes a
-/// quarter of the room at least, that is for a few times [`LEISURE`] at most.
+/// claims. What is claimed cannot be superseded any more.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reach {
     times: u16,
@@ -147,7 +147,8 @@ impl Lane {
             return None;
         }
         self.reach.asks(now);
-        let limit = self.room(share).saturating_sub(self.held.len());
+        // There may be less room than there was.
+        let limit = self.room(share).checked_sub(self.held.len()).filter(|limit| *limit > 0)?;
         let bytes = self.free_bytes(share);
         self.asking = true;
         let epoch = self.epoch + u32::from(self.breaker.is_open());
@@ -177,17 +178,18 @@ impl Lane {
     pub(super) fn next_ask(&self, share: Share) -> Option<Timestamp> {
         let room = self.room(share);
         let free = room.saturating_sub(self.held.len());
-        // A claim costs by itself, so while something is ready to start, it waits until it is worth it.
-        let few = !self.ready.is_empty()
-            && (free < room / WORTHWHILE || self.free_bytes(share) < share.bytes / WORTHWHILE as u64);
         let full = free == 0 || (self.free_bytes(share) == 0 && !self.held.is_empty());
-        if self.gate != Gate::Open || self.asking || full || few {
+        if self.gate != Gate::Open || self.asking || full {
             return None;
         }
+        // A claim costs by itself, so while something is ready to start, it waits until it is worth it, but not for long.
+        let few = !self.ready.is_empty()
+            && (free < room / WORTHWHILE || self.free_bytes(share) < share.bytes / WORTHWHILE as u64);
+        let worthwhile = few.then(|| self.reach.asked.after(LEISURE));
         // A probe takes what waits for the outage to end, whenever it is due.
         let probe = (self.breaker.is_open() && self.awaiting).then_some(Timestamp::from_micros(0));
         let stock = [self.stock, probe].into_iter().flatten().min()?;
-        [Some(stock), self.slow_until, self.breaker.opens_up_at()].into_iter().flatten().max()
+        [Some(stock), self.slow_until, self.breaker.opens_up_at(), worthwhile].into_iter().flatten().max()
     }
 
     /// What the store gave; `next` is when it has more, `gone` what was damaged.
@@ -212,7 +214,7 @@ impl Lane {
     }
 
     /// How much of what is appended from now on is claimed at once: nothing while something else is due before it, or may not
-    /// start. Until the lane hears of what was claimed, it may lend the same room again: it holds twice as much at most.
+    /// start. Until the lane hears of what was claimed, it may lend the same room again, and hold more than it has room for.
     #[must_use]
     pub fn lends(&self, share: Share, now: Timestamp) -> Room {
         let slow = self.slow_until.is_some_and(|until| until > now);

@@ -297,9 +297,30 @@ fn what_is_claimed_ahead_has_bounds_that_lanes_share() {
     lane.take(&[large(given + 2)], Some(NOW), Some(NOW), 0);
     assert_eq!(asked(&mut lane, ALL), None, "for 200 bytes a claim is not worth it");
     assert!(lane.start(ALL, NOW).is_some());
-    assert_eq!(asked(&mut lane, ALL), None);
+    assert_eq!(
+        (asked(&mut lane, ALL), lane.wake_at(ALL)),
+        (None, Some(after(110))),
+        "but what is due does not wait for long"
+    );
     finish(&mut lane, given + 1, 200, NOW);
     assert_eq!(asked(&mut lane, ALL), Some((127, 1000)));
+}
+
+#[test]
+fn a_lane_whose_receiver_gets_slow_asks_for_nothing_until_it_holds_less() {
+    let (mut lane, mut given, mut millis) = (lane(0), 0, 0);
+    lane.recount(1_000_000, Some(NOW), NOW);
+    while asks_again(&mut lane, &mut given, &mut millis, 1) < 128 {}
+    let claimed: Vec<_> = (1..=100).map(|id| Claimed { bytes: 0, ..claimed_new(given + id) }).collect();
+    lane.take(&claimed, Some(NOW), Some(NOW), 0);
+    let asks = |lane: &mut Lane, millis| lane.ask(ALL, after(millis)).map(|asked| asked.limit);
+    assert_eq!(asks(&mut lane, 20), None, "28 are not worth a claim");
+    assert_eq!(asks(&mut lane, 1000), None, "with time between two claims it holds half as much");
+    for claimed in &claimed[..80] {
+        assert_eq!(lane.start(ALL, after(1000)), Some(claimed.id));
+        finish(&mut lane, claimed.id.0, 200, after(1000));
+    }
+    assert_eq!(asks(&mut lane, 1050), Some(44));
 }
 
 #[test]

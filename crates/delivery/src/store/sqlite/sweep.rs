@@ -21,7 +21,7 @@ const STEP: usize = 256;
 /// How long there is nothing to drop after everything was looked at.
 const REST: Duration = Duration::from_secs(30);
 
-/// How many pages are given back in one step: 1 MiB.
+/// How many pages are given back in one step: 1 MiB of pages of 8 KiB.
 const PAGES: u32 = 128;
 
 /// For how long, and up to what size, what is settled is kept. What is not settled is never dropped.
