@@ -56,10 +56,25 @@ impl fmt::Display for Finding {
 /// and a member that collides with one of them is found. At most [`MAX_FINDINGS`], errors first.
 #[must_use]
 pub fn check(update: &Update, names: &FieldNames) -> Vec<Finding> {
+    list(update, names, Weight::Warning)
+}
+
+/// The errors among what [`check`] lists, without the work of writing down what is merely odd.
+#[must_use]
+pub fn errors(update: &Update, names: &FieldNames) -> Vec<Finding> {
+    list(update, names, Weight::Error)
+}
+
+fn list(update: &Update, names: &FieldNames, least: Weight) -> Vec<Finding> {
     let mut findings = Vec::new();
-    types(update, &mut findings);
-    missing(update, names, &mut findings);
-    values(update, &mut findings);
+    types(update, least, &mut findings);
+    missing(update, names, least, &mut findings);
+    if update.id().is_some_and(|id| id.is_empty()) {
+        findings.push(Finding::error("id", "the event's id", "an empty string"));
+    }
+    if least == Weight::Warning {
+        values(update, &mut findings);
+    }
     if let Err(collision) = names.render(update) {
         findings.push(Finding::error(collision.name.clone(), "another name", collision.to_string()));
     }
@@ -69,8 +84,9 @@ pub fn check(update: &Update, names: &FieldNames) -> Vec<Finding> {
 }
 
 /// Warnings and errors are bounded apart: what is merely unknown must not hide what is wrong.
-fn types(update: &Update, findings: &mut Vec<Finding>) {
+fn types(update: &Update, least: Weight, findings: &mut Vec<Finding>) {
     let text = update.as_bytes();
+    let max_warnings = if least == Weight::Warning { MAX_FINDINGS } else { 0 };
     let (mut item, mut errors, mut warnings) = (0, Vec::new(), Vec::new());
     for member in update.view().members() {
         if errors.len() >= MAX_FINDINGS {
@@ -91,7 +107,7 @@ fn types(update: &Update, findings: &mut Vec<Finding>) {
                     errors.push(Finding::error(path, expectation(field.kind()), excerpt(member.value(text))));
                 }
             }
-            What::Unknown if warnings.len() >= MAX_FINDINGS => {}
+            What::Unknown if warnings.len() >= max_warnings => {}
             What::Unknown => {
                 let name = json::unescape(member.typed_name(text));
                 let path = match parent(member.node) {
@@ -118,7 +134,10 @@ fn with_item(path: &str, items: usize) -> String {
     }
 }
 
-fn missing(update: &Update, names: &FieldNames, findings: &mut Vec<Finding>) {
+/// Without these no receiver knows what an update is about.
+const REQUIRED: [Field; 2] = [Field::ID, Field::ALERTTYPE];
+
+fn missing(update: &Update, names: &FieldNames, least: Weight, findings: &mut Vec<Finding>) {
     // A field's place is one byte.
     let mut present = [false; 1 << u8::BITS];
     for member in update.view().members() {
@@ -126,7 +145,8 @@ fn missing(update: &Update, names: &FieldNames, findings: &mut Vec<Finding>) {
             present[field.index()] = true;
         }
     }
-    for field in Field::all().filter(|field| !present[field.index()]) {
+    let looked_for = |field: &Field| least == Weight::Warning || REQUIRED.contains(field);
+    for field in Field::all().filter(|field| !present[field.index()]).filter(looked_for) {
         // Inside `ipinfo` nothing is promised; inside an object that is missing itself, one finding is enough.
         if field.path().starts_with("ipinfo.")
             || parent(field.node()).is_some_and(|around| !present[around.index()])
@@ -135,17 +155,14 @@ fn missing(update: &Update, names: &FieldNames, findings: &mut Vec<Finding>) {
             continue;
         }
         let expectation = expectation(field.kind());
-        findings.push(match field {
-            Field::ID | Field::ALERTTYPE => Finding::error(field.path(), expectation, "nothing"),
-            _ => Finding::warning(field.path(), expectation, "nothing"),
+        findings.push(match REQUIRED.contains(&field) {
+            true => Finding::error(field.path(), expectation, "nothing"),
+            false => Finding::warning(field.path(), expectation, "nothing"),
         });
     }
 }
 
 fn values(update: &Update, findings: &mut Vec<Finding>) {
-    if update.id().is_some_and(|id| id.is_empty()) {
-        findings.push(Finding::error("id", "the event's id", "an empty string"));
-    }
     known(update, Field::ALERTTYPE, AlertType::KNOWN, findings);
     known(update, Field::SEVERITY, Severity::KNOWN, findings);
     // The items of `ipinfo` were found when the update was read.

@@ -1,14 +1,31 @@
+use proptest::prelude::*;
+
 use super::*;
+use crate::strategies::{update_text, whole_update_text};
 use crate::{Rule, SAMPLE};
+
+/// Lists what is found, and sees to it that the errors alone are those among them.
+fn listed(update: &Update) -> Vec<Finding> {
+    let found = check(update, &FieldNames::standard());
+    let wrong: Vec<_> = found.iter().filter(|finding| finding.weight == Weight::Error).cloned().collect();
+    assert_eq!(errors(update, &FieldNames::standard()), wrong);
+    found
+}
+
+proptest! {
+    #[test]
+    fn errors_are_those_among_the_findings(text in prop_oneof![update_text(), whole_update_text()]) {
+        if let Ok(update) = Update::parse(text) {
+            listed(&update);
+        }
+    }
+}
 
 /// Changes the sample in one place and lists what is then found.
 fn found(from: &str, to: &str) -> Vec<String> {
     assert!(SAMPLE.contains(from), "{from}");
     let update = Update::parse(SAMPLE.replacen(from, to, 1)).unwrap();
-    check(&update, &FieldNames::standard())
-        .iter()
-        .map(|finding| format!("{:?} {finding}", finding.weight).to_lowercase())
-        .collect()
+    listed(&update).iter().map(|finding| format!("{:?} {finding}", finding.weight).to_lowercase()).collect()
 }
 
 #[test]

@@ -12,7 +12,6 @@ use delivery::message::MessageId;
 use delivery::store::Fault;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
-use payload::check::Weight;
 use payload::schema::{EVENT, Form, Kind, Object};
 use payload::{FieldNames, Update};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -331,10 +330,8 @@ fn parse(text: &[u8], names: &FieldNames) -> Result<Update, Became> {
 
 /// An update that a receiver could use, or all that is wrong with it.
 fn judge(update: Update, names: &FieldNames) -> Result<Update, Became> {
-    let findings = payload::check(&update, names);
-    let findings: Vec<Finding> = findings
+    let findings: Vec<Finding> = payload::check::errors(&update, names)
         .into_iter()
-        .filter(|finding| finding.weight == Weight::Error)
         .map(|payload::Finding { path, expected, got, .. }| Finding { path, expected, got })
         .collect();
     if findings.is_empty() {
