@@ -3,9 +3,9 @@
 //!
 //! Most deliveries are settled soon after they were accepted; a record of each, and its place in an index, would be written
 //! to be deleted. So the newest heads are known to the process alone, with what they deliver while there is room. One is written
-//! down when it is parked, and when it gets old; what is one too many, and what stands behind a head, has a record from the start. With every
-//! commit the floor is written: the message before which every delivery has a record. After a crash those from there on are
-//! looked at.
+//! down when it is parked, and when it gets old; what is one too many, and what stands behind a head, has a record from the
+//! start. With every commit the floor is written: the message before which every delivery has a record. After a crash those
+//! from there on are looked at.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
