@@ -5,13 +5,13 @@
 
 use wide::u8x16;
 
-use crate::blocks::{BLOCK, same};
+use crate::blocks::{self, BLOCK, same};
 
 /// How many bytes are looked at at once: a bit of a word each.
 const STRIDE: usize = u64::BITS as usize;
 
-/// How many bytes are copied at once: most runs are not longer.
-const CHUNK: usize = 2 * BLOCK;
+/// A stride with the byte before it, and as much behind it: whole blocks are copied, wherever they begin.
+const WINDOW: usize = 1 + 2 * STRIDE;
 
 /// White space (RFC 8259, section 2).
 const WHITE: [u8; 4] = *b" \n\r\t";
@@ -31,84 +31,98 @@ const ENDS: [bool; 256] = {
 /// Puts a text without its white space between tokens at the beginning of `out`, and gives how long that is; what lies behind
 /// means nothing. Gives up where white space is all that parts two tokens, which no JSON has.
 pub(super) fn squeeze(text: &[u8], out: &mut Vec<u8>) -> Option<usize> {
-    // What an earlier text has left need not go. Whole chunks are copied.
-    if out.len() < text.len() + CHUNK {
-        out.resize(text.len() + CHUNK, 0);
+    // What an earlier text has left need not go. Whole strides are copied.
+    if out.len() < text.len() + WINDOW {
+        out.resize(text.len() + WINDOW, 0);
     }
-    let (mut squeezed, mut quoted, mut kept) = (Squeezed { text, out, length: 0 }, Quoted::default(), 0);
-    let (strides, rest) = text.as_chunks::<STRIDE>();
-    // White space behind the end has the last run end, unless that is in a string that never ends.
-    let mut last = [b' '; STRIDE];
-    last[..rest.len()].copy_from_slice(rest);
-    for (stride, begin) in strides.iter().chain([&last]).zip((0..).step_by(STRIDE)) {
-        let [quotes, backslashes, white] = marks(stride);
-        let white = white & !quoted.next(quotes, backslashes);
-        // Where white space begins and ends, in turn.
-        let mut edges = white ^ (white << 1);
-        while edges != 0 {
-            let at = begin + edges.trailing_zeros() as usize;
-            edges &= edges - 1;
-            squeezed.keep(kept, at);
-            if parts(text, at) {
-                return None;
+    let (mut length, mut quoted) = (0, Quoted::default());
+    for begin in (0..text.len()).step_by(STRIDE) {
+        let before = begin.checked_sub(1).and_then(|before| text.get(before..));
+        let edge;
+        let window = match before.and_then(<[u8]>::first_chunk) {
+            Some(window) => window,
+            None => {
+                edge = window_at_edge(text, begin);
+                &edge
             }
-            // All of the rest, if it does not end here.
-            kept = begin + edges.trailing_zeros() as usize;
-            edges &= edges.wrapping_sub(1);
-        }
+        };
+        let out = out.get_mut(length..)?.first_chunk_mut()?;
+        length += squeeze_stride(window, &mut quoted, out, |at| parts_values(text, begin + at))?;
     }
-    (quoted.inside == 0).then_some(squeezed.length)
+    (quoted.inside == 0).then_some(length)
 }
 
-/// Whether white space that begins here is all that parts two tokens.
+/// The window of the stride at `begin`, near the text's beginning or its end; with white space around the text.
+fn window_at_edge(text: &[u8], begin: usize) -> [u8; WINDOW] {
+    let mut window = [b' '; WINDOW];
+    let (before, text) = (usize::from(begin == 0), &text[begin.saturating_sub(1)..]);
+    let length = text.len().min(WINDOW - before);
+    window[before..before + length].copy_from_slice(&text[..length]);
+    window
+}
+
+/// Puts what is kept of a stride at the beginning of `out`, and gives how long that is. `parts` says whether white space at a place of
+/// the stride, behind a number or a literal, is all that parts it from another.
 #[inline(always)]
-fn parts(text: &[u8], at: usize) -> bool {
-    let before = text.get(at.wrapping_sub(1));
-    before.is_some_and(|before| !ENDS[usize::from(*before)] && parts_values(text, at))
+fn squeeze_stride(
+    window: &[u8; WINDOW],
+    quoted: &mut Quoted,
+    out: &mut [u8; WINDOW],
+    parts: impl Fn(usize) -> bool,
+) -> Option<usize> {
+    /// What a place in a stride is less than: said so that it need not be looked at.
+    const PLACES: usize = STRIDE - 1;
+    let white = white_between(window, quoted);
+    let (mut kept, mut length) = (0, 0);
+    // Where white space begins and ends, in turn.
+    let mut edges = white ^ (white << 1);
+    while edges != 0 {
+        let at = edges.trailing_zeros() as usize & PLACES;
+        edges &= edges - 1;
+        let (from, to, run) = (kept & PLACES, length & PLACES, at - kept);
+        out[to..to + BLOCK].copy_from_slice(&window[1 + from..1 + from + BLOCK]);
+        if run > BLOCK {
+            out[to + BLOCK..to + STRIDE].copy_from_slice(&window[1 + from + BLOCK..1 + from + STRIDE]);
+        }
+        length += run;
+        // The byte before it.
+        if !ENDS[usize::from(window[at])] && parts(at) {
+            return None;
+        }
+        if edges == 0 {
+            return Some(length);
+        }
+        kept = edges.trailing_zeros() as usize;
+        edges &= edges - 1;
+    }
+    let (from, to) = (kept & PLACES, length & PLACES);
+    out[to..to + STRIDE].copy_from_slice(&window[1 + from..1 + from + STRIDE]);
+    Some(length + STRIDE - kept)
 }
 
-/// The same behind a number or a literal.
+/// Whether white space that begins here, behind a number or a literal, is all that parts two tokens.
 #[inline(never)]
 fn parts_values(text: &[u8], at: usize) -> bool {
     let next = text[at..].iter().find(|byte| !WHITE.contains(byte));
     next.is_some_and(|next| !ENDS[usize::from(*next)])
 }
 
-/// What is kept of a text.
-struct Squeezed<'a> {
-    text: &'a [u8],
-    out: &'a mut [u8],
-    /// How long that is.
-    length: usize,
-}
-
-impl Squeezed<'_> {
-    #[inline(always)]
-    fn keep(&mut self, from: usize, to: usize) {
-        let run = to - from;
-        let chunk = self.text.get(from..).and_then(<[u8]>::first_chunk::<CHUNK>);
-        let room = self.out.get_mut(self.length..).and_then(<[u8]>::first_chunk_mut::<CHUNK>);
-        match (chunk, room) {
-            (Some(chunk), Some(room)) if run <= CHUNK => *room = *chunk,
-            _ => self.out[self.length..self.length + run].copy_from_slice(&self.text[from..to]),
-        }
-        self.length += run;
-    }
-}
-
-/// Where a stride has quotes, backslashes, and white space.
+/// Where a stride has white space between tokens.
 #[inline(always)]
-fn marks(stride: &[u8; STRIDE]) -> [u64; 3] {
-    let mut marks = [0; 3];
-    for (block, shift) in stride.as_chunks::<BLOCK>().0.iter().zip((0..).step_by(BLOCK)) {
+fn white_between(window: &[u8; WINDOW], quoted: &mut Quoted) -> u64 {
+    let (mut quotes, mut backslashes, mut white) = (0, blocks::all(0), 0);
+    let (blocks, _) = window[1..1 + STRIDE].as_chunks::<BLOCK>();
+    for (block, shift) in blocks.iter().zip((0..).step_by(BLOCK)) {
         let block = u8x16::from(*block);
-        let white = same(block, b' ') | same(block, b'\n') | same(block, b'\r') | same(block, b'\t');
-        let found = [same(block, b'"'), same(block, b'\\'), white];
-        for (marks, found) in marks.iter_mut().zip(found) {
-            *marks |= u64::from(found.to_bitmask()) << shift;
-        }
+        let is_white = same(block, b' ') | same(block, b'\n') | same(block, b'\r') | same(block, b'\t');
+        white |= u64::from(is_white.to_bitmask()) << shift;
+        quotes |= u64::from(same(block, b'"').to_bitmask()) << shift;
+        backslashes |= same(block, b'\\');
     }
-    marks
+    if backslashes.to_bitmask() != 0 || quoted.escaped {
+        quotes &= !quoted.escapes(blocks);
+    }
+    white & !quoted.next(quotes)
 }
 
 /// Where one is in strings.
@@ -123,10 +137,7 @@ struct Quoted {
 impl Quoted {
     /// The bytes of the next stride that are in strings; of the quotes around them the first is, and the last is not.
     #[inline(always)]
-    fn next(&mut self, mut quotes: u64, backslashes: u64) -> u64 {
-        if backslashes != 0 || self.escaped {
-            quotes &= !self.escapes(backslashes);
-        }
+    fn next(&mut self, quotes: u64) -> u64 {
         // Each bit is whether the quotes up to it are odd in number.
         let mut inside = quotes;
         for shift in [1, 2, 4, 8, 16, 32] {
@@ -139,7 +150,11 @@ impl Quoted {
 
     /// The bytes that are escaped, each by the backslash before it that is not itself.
     #[cold]
-    fn escapes(&mut self, backslashes: u64) -> u64 {
+    fn escapes(&mut self, blocks: &[[u8; BLOCK]]) -> u64 {
+        let marks = blocks.iter().zip((0..).step_by(BLOCK));
+        let backslashes = marks.fold(0, |marks, (block, shift)| {
+            marks | u64::from(same(u8x16::from(*block), b'\\').to_bitmask()) << shift
+        });
         let mut escaped = u64::from(std::mem::take(&mut self.escaped));
         let mut left = backslashes & !escaped;
         while left != 0 {
