@@ -4,20 +4,21 @@
 //! that the vendor's documents give, members that the schema does not have kept and written back after the known ones.
 //! What must leave byte for byte as it came is an [`Update`], not an [`Event`].
 
-use std::cell::Cell;
+use std::sync::LazyLock;
 
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::json::{self, Cursor};
-use crate::labels::{Labels, Mapped, Names, Standard};
-use crate::schema::rows;
+use crate::labels::{Inside, Label};
+use crate::out::Out;
+use crate::schema::{Field, Node, rows};
 use crate::update::Update;
 use crate::value::{AlertType, Counts, Decimal, Json, Number, ReadError, Severity, TextOr, Unknown, Value};
 
 macro_rules! structs {
-    ($($(#[$about:meta])* $NAME:ident $Type:ident {
+    ($($(#[$about:meta])* $NAME:ident $Type:ident $Names:ident {
         $($(#[$about_member:meta])* $name:literal $field:ident: $type:ty = $kind:tt,)*
     })*) => { $(
         $(#[$about])*
@@ -28,7 +29,22 @@ macro_rules! structs {
             pub unknown: Unknown,
         }
 
+        /// The names of its members.
+        #[derive(Clone, Debug)]
+        pub(crate) struct $Names {
+            $($field: Label<<$type as Value>::Inside>,)*
+        }
+
+        impl Inside for $Names {
+            fn new<'n>(node: Option<Node>, name_of: &impl Fn(Field) -> Option<&'n str>) -> Self {
+                let mut fields = node.into_iter().flat_map(Node::fields);
+                Self { $($field: Label::new(fields.next().expect("one for each row"), name_of),)* }
+            }
+        }
+
         impl Value for $Type {
+            type Inside = $Names;
+
             fn read(cursor: &mut Cursor<'_>) -> Result<Self, ReadError> {
                 let mut this = Self::default();
                 if cursor.peek() != Some(b'{') {
@@ -45,33 +61,42 @@ macro_rules! structs {
                 Ok(this)
             }
 
-            fn write(&self, names: impl Names, out: &mut Vec<u8>) {
-                let begin = out.len();
-                let mut places = 0..;
+            fn write(&self, names: &Self::Inside, out: &mut Out<'_>) -> bool {
+                let (begin, mut known) = (out.length(), self.unknown.0.is_empty());
                 $(
-                    let begun = |place| names.begin(place, concat!(",\"", $name, "\":"), out);
-                    if let Some(inside) = places.next().and_then(begun) {
-                        self.$field.write(inside, out);
+                    if let Some(inside) = names.$field.begin(out) {
+                        known &= self.$field.write(inside, out);
                     }
                 )*
                 for (name, value) in &self.unknown.0 {
-                    names.tell_of_unknown();
-                    out.push(b',');
-                    json::write_string(name, out);
-                    out.push(b':');
-                    value.write(names, out);
+                    out.byte(b',');
+                    out.string(name);
+                    out.byte(b':');
+                    value.write(&(), out);
                 }
                 // A comma, if there is any member.
-                match out.get_mut(begin) {
-                    Some(first) => *first = b'{',
-                    None => out.push(b'{'),
+                if out.length() > begin {
+                    out.put(begin, b'{');
+                } else {
+                    out.byte(b'{');
                 }
-                out.push(b'}');
+                out.byte(b'}');
+                known
             }
         }
     )* };
 }
 rows!(structs);
+
+/// The names of all fields, of an object each.
+pub(crate) type Labels = <Event as Value>::Inside;
+
+static STANDARD: LazyLock<Labels> = LazyLock::new(|| labels(|field| Some(field.name())));
+
+/// The names that `name_of` gives; a field without one is left out.
+pub(crate) fn labels<'n>(name_of: impl Fn(Field) -> Option<&'n str>) -> Labels {
+    Inside::new(Some(Node::ROOT), &name_of)
+}
 
 impl Event {
     /// Reads an event from JSON text. A field that is absent gets its empty value.
@@ -100,14 +125,7 @@ impl Event {
 
     /// Appends the same to a buffer.
     pub fn write_json(&self, out: &mut Vec<u8>) {
-        self.write(Standard, out);
-    }
-
-    /// The same under the names of a mapping; says whether all its members are of the schema.
-    pub(crate) fn write_mapped(&self, labels: &Labels, out: &mut Vec<u8>) -> bool {
-        let unknown = Cell::new(false);
-        self.write(Mapped::all(labels, &unknown), out);
-        !unknown.get()
+        Out::append(out, |out| self.write(&STANDARD, out));
     }
 
     /// The event as an update.

@@ -13,15 +13,15 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 
 use crate::error::ParseError;
-use crate::event::Event;
-use crate::labels::{Key, Labels};
+use crate::event::{Event, Labels, labels};
 use crate::lookup::Lookup;
+use crate::out::Out;
 use crate::schema::{Field, Node};
 use crate::update::{Update, View, What, scan};
-use crate::value::Json;
+use crate::value::{Json, Value};
 
 use plan::Plan;
-use splice::Splice;
+use splice::{Key, Splice};
 
 pub use compile::{MAX_NAME, MAX_RULES, RuleError, RuleErrors, RuleFault};
 
@@ -82,7 +82,7 @@ pub struct FieldNames {
     /// The names as sent, for reading them back.
     as_sent: Lookup,
     /// The same for writing typed events, which not everybody does.
-    labels: OnceLock<Labels>,
+    labels: OnceLock<Box<Labels>>,
 }
 
 #[derive(Clone, Debug)]
@@ -91,7 +91,7 @@ enum Edit {
     /// The name as it reads, and as it is written.
     Rename {
         name: Box<str>,
-        key: Key<16>,
+        key: Key,
     },
     Omit,
 }
@@ -250,8 +250,8 @@ impl FieldNames {
             return Ok(());
         }
         let before = out.len();
-        let labels = self.labels.get_or_init(|| Labels::new(|field| self.name(field)));
-        if event.write_mapped(labels, out) {
+        let labels = self.labels.get_or_init(|| Box::new(labels(|field| self.name(field))));
+        if Out::append(out, |out| event.write(labels, out)) {
             self.append_constants(out);
             return Ok(());
         }

@@ -325,7 +325,7 @@ pub(crate) fn write_string(text: &str, out: &mut Vec<u8>) {
 }
 
 /// Whether nothing in a string is to be escaped.
-fn is_plain(text: &[u8]) -> bool {
+pub(crate) fn is_plain(text: &[u8]) -> bool {
     let (words, rest) = text.as_chunks::<WORD>();
     // The last word may hold bytes of the one before: it is no slower, and there are no single bytes left.
     let last = text.last_chunk::<WORD>().copied().unwrap_or_else(|| words::filled(rest));

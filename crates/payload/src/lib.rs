@@ -36,6 +36,7 @@ mod words;
 mod json;
 mod labels;
 mod lookup;
+mod out;
 
 pub mod error;
 pub mod update;

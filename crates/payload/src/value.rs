@@ -8,7 +8,8 @@ use std::fmt;
 
 use crate::error::ParseError;
 use crate::json::{self, Cursor};
-use crate::labels::Names;
+use crate::labels::Inside;
+use crate::out::Out;
 
 pub use number::{Decimal, Number};
 
@@ -79,13 +80,16 @@ macro_rules! open_set {
         }
 
         impl Value for $Name {
+            type Inside = ();
+
             fn read(cursor: &mut Cursor<'_>) -> Result<Self, ReadError> {
                 Ok(Self::from(&*text(cursor)?))
             }
 
             #[inline(always)]
-            fn write(&self, _: impl Names, out: &mut Vec<u8>) {
-                json::write_string(self.as_str(), out);
+            fn write(&self, (): &(), out: &mut Out<'_>) -> bool {
+                out.string(self.as_str());
+                true
             }
         }
     };
@@ -153,8 +157,13 @@ impl ReadError {
 
 /// A type that stands for a JSON value.
 pub(crate) trait Value: Sized {
+    /// The names that what is inside of it is written under.
+    type Inside: Inside;
+
     fn read(cursor: &mut Cursor<'_>) -> Result<Self, ReadError>;
-    fn write(&self, names: impl Names, out: &mut Vec<u8>);
+
+    /// Appends it; says whether all members inside are of the schema.
+    fn write(&self, names: &Self::Inside, out: &mut Out<'_>) -> bool;
 }
 
 fn text(cursor: &mut Cursor<'_>) -> Result<String, ReadError> {
@@ -187,17 +196,22 @@ impl From<&serde_json::Value> for Json {
 }
 
 impl Value for Json {
+    type Inside = ();
+
     fn read(cursor: &mut Cursor<'_>) -> Result<Self, ReadError> {
         Ok(Self(cursor.raw(0)?.into()))
     }
 
     #[inline(always)]
-    fn write(&self, _: impl Names, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.0.as_bytes());
+    fn write(&self, (): &(), out: &mut Out<'_>) -> bool {
+        out.text(self.0.as_bytes());
+        true
     }
 }
 
 impl Value for bool {
+    type Inside = ();
+
     fn read(cursor: &mut Cursor<'_>) -> Result<Self, ReadError> {
         match cursor.peek() {
             Some(b't' | b'f') => Ok(cursor.literal()? == "true"),
@@ -206,23 +220,29 @@ impl Value for bool {
     }
 
     #[inline(always)]
-    fn write(&self, _: impl Names, out: &mut Vec<u8>) {
-        out.extend_from_slice(if *self { b"true" } else { b"false" });
+    fn write(&self, (): &(), out: &mut Out<'_>) -> bool {
+        out.head(if *self { b"true " } else { b"false" }, 5 - usize::from(*self));
+        true
     }
 }
 
 impl Value for String {
+    type Inside = ();
+
     fn read(cursor: &mut Cursor<'_>) -> Result<Self, ReadError> {
         text(cursor)
     }
 
     #[inline(always)]
-    fn write(&self, _: impl Names, out: &mut Vec<u8>) {
-        json::write_string(self, out);
+    fn write(&self, (): &(), out: &mut Out<'_>) -> bool {
+        out.string(self);
+        true
     }
 }
 
 impl<T: Value> Value for Vec<T> {
+    type Inside = T::Inside;
+
     fn read(cursor: &mut Cursor<'_>) -> Result<Self, ReadError> {
         let mut items = Self::new();
         if cursor.peek() != Some(b'[') {
@@ -236,12 +256,14 @@ impl<T: Value> Value for Vec<T> {
         Ok(items)
     }
 
-    fn write(&self, names: impl Names, out: &mut Vec<u8>) {
-        write_list(self, (b'[', b']'), out, |item, out| item.write(names, out));
+    fn write(&self, names: &Self::Inside, out: &mut Out<'_>) -> bool {
+        write_list(self, (b'[', b']'), out, |item, out| item.write(names, out))
     }
 }
 
 impl<T: Value> Value for Option<T> {
+    type Inside = T::Inside;
+
     fn read(cursor: &mut Cursor<'_>) -> Result<Self, ReadError> {
         if cursor.peek() == Some(b'n') {
             cursor.literal()?;
@@ -250,10 +272,13 @@ impl<T: Value> Value for Option<T> {
         T::read(cursor).map(Some)
     }
 
-    fn write(&self, names: impl Names, out: &mut Vec<u8>) {
+    fn write(&self, names: &Self::Inside, out: &mut Out<'_>) -> bool {
         match self {
             Some(value) => value.write(names, out),
-            None => out.extend_from_slice(b"null"),
+            None => {
+                out.head(b"null", 4);
+                true
+            }
         }
     }
 }
@@ -271,6 +296,8 @@ impl<T> From<&str> for TextOr<T> {
 }
 
 impl<T: Value> Value for TextOr<T> {
+    type Inside = T::Inside;
+
     fn read(cursor: &mut Cursor<'_>) -> Result<Self, ReadError> {
         if cursor.peek() == Some(b'"') {
             text(cursor).map(Self::Text)
@@ -279,15 +306,17 @@ impl<T: Value> Value for TextOr<T> {
         }
     }
 
-    fn write(&self, names: impl Names, out: &mut Vec<u8>) {
+    fn write(&self, names: &Self::Inside, out: &mut Out<'_>) -> bool {
         match self {
-            Self::Text(text) => text.write(names, out),
+            Self::Text(text) => text.write(&(), out),
             Self::Other(value) => value.write(names, out),
         }
     }
 }
 
 impl Value for Counts {
+    type Inside = ();
+
     fn read(cursor: &mut Cursor<'_>) -> Result<Self, ReadError> {
         let mut counts = Vec::new();
         if cursor.peek() != Some(b'{') {
@@ -303,22 +332,30 @@ impl Value for Counts {
         Ok(Self(counts))
     }
 
-    fn write(&self, names: impl Names, out: &mut Vec<u8>) {
+    fn write(&self, names: &Self::Inside, out: &mut Out<'_>) -> bool {
         write_list(&self.0, (b'{', b'}'), out, |(name, count), out| {
-            json::write_string(name, out);
-            out.push(b':');
-            count.write(names, out);
-        });
+            out.string(name);
+            out.byte(b':');
+            count.write(names, out)
+        })
     }
 }
 
-fn write_list<T>(items: &[T], (open, close): (u8, u8), out: &mut Vec<u8>, write: impl Fn(&T, &mut Vec<u8>)) {
-    out.push(open);
+/// Says whether `write` said so of all items.
+fn write_list<T>(
+    items: &[T],
+    (open, close): (u8, u8),
+    out: &mut Out<'_>,
+    write: impl Fn(&T, &mut Out<'_>) -> bool,
+) -> bool {
+    let mut all = true;
+    out.byte(open);
     for (position, item) in items.iter().enumerate() {
         if position > 0 {
-            out.push(b',');
+            out.byte(b',');
         }
-        write(item, out);
+        all &= write(item, out);
     }
-    out.push(close);
+    out.byte(close);
+    all
 }

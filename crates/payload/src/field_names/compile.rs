@@ -101,7 +101,7 @@ fn apply(rule: &Rule, names: &mut FieldNames) -> Result<(), RuleFault> {
             let field = find(&rule.path)?;
             check_name(name)?;
             if name != field.name() {
-                set(names, field, Edit::Rename { name: name.as_str().into(), key: Key::of("", name) })?;
+                set(names, field, Edit::Rename { name: name.as_str().into(), key: Key::of(name) })?;
             }
         }
     }

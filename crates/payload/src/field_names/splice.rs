@@ -4,6 +4,39 @@ use super::Edit;
 use crate::json;
 use crate::update::Member;
 
+/// How many bytes of a name are copied at once, without a call: most are not longer.
+const HEAD: usize = 16;
+
+/// `"name":` as it is written.
+#[derive(Clone, Debug)]
+pub(super) struct Key {
+    bytes: Box<[u8]>,
+    /// Its first bytes, and zeros behind them if it is shorter.
+    head: [u8; HEAD],
+}
+
+impl Key {
+    pub(super) fn of(name: &str) -> Self {
+        let mut bytes = Vec::new();
+        json::write_string(name, &mut bytes);
+        bytes.push(b':');
+        let mut head = [0; HEAD];
+        head.iter_mut().zip(&bytes).for_each(|(place, byte)| *place = *byte);
+        Self { bytes: bytes.into(), head }
+    }
+
+    #[inline(always)]
+    fn write(&self, out: &mut Vec<u8>) {
+        if self.bytes.len() <= HEAD {
+            let end = out.len() + self.bytes.len();
+            out.extend_from_slice(&self.head);
+            out.truncate(end);
+        } else {
+            out.extend_from_slice(&self.bytes);
+        }
+    }
+}
+
 /// A text that is being written with edits.
 pub(super) struct Splice<'s> {
     text: &'s [u8],

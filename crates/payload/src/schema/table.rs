@@ -1,16 +1,16 @@
 //! The fields of an update, one row a field. The reader, the checks, the field names, the typed event and its writer
 //! all follow this table; a field is added here and nowhere else.
 //!
-//! A row is `name: Rust type = what JSON may hold`. The order of the rows is the order of the page's sample. Where more
-//! than one form is allowed, the vendor's documents give several; the facts and how sure they are stand in the
-//! documentation of the fields.
+//! An object is `ITS_ROWS ItsType ItsNames`, a row is `name: Rust type = what JSON may hold`. The order of the rows is the
+//! order of the page's sample. Where more than one form is allowed, the vendor's documents give several; the facts and how
+//! sure they are stand in the documentation of the fields.
 
 /// Hands all rows to the macro `$then`: the table below and the structs in `event` are both made from them.
 macro_rules! rows {
     ($then:ident) => {
         $then! {
             /// One state update of an event, typed, for making and for taking apart.
-            EVENT Event {
+            EVENT Event EventNames {
                 /// `start`, `ongoing` or `end`.
                 "alerttype" alerttype: AlertType = [Text],
                 /// The detection model's name.
@@ -97,7 +97,7 @@ macro_rules! rows {
                 "updateinterval" updateinterval: Number = [Integer],
             }
             /// The measurements of an update.
-            METRICS Metrics {
+            METRICS Metrics MetricsNames {
                 /// Bits.
                 "bits" bits: Statistics = (object STATISTICS),
                 /// Bits, scaled by the sampling rate.
@@ -118,7 +118,7 @@ macro_rules! rows {
                 "packetsxrate" packetsxrate: Statistics = (object STATISTICS),
             }
             /// The statistics of one measurement.
-            STATISTICS Statistics {
+            STATISTICS Statistics StatisticsNames {
                 /// The mean, printed with at least two decimals.
                 "avg" avg: Decimal = [Decimal],
                 /// The greatest value.
@@ -129,7 +129,7 @@ macro_rules! rows {
                 "sum" sum: Number = [Integer],
             }
             /// What is known of one address.
-            IP_INFO IpInfo {
+            IP_INFO IpInfo IpInfoNames {
                 /// The autonomous system.
                 "as" system: AutonomousSystem = (object AUTONOMOUS_SYSTEM),
                 /// Whether the address is in no routable range.
@@ -152,14 +152,14 @@ macro_rules! rows {
                 "rdns" rdns: Vec<String> = [Texts],
             }
             /// An autonomous system.
-            AUTONOMOUS_SYSTEM AutonomousSystem {
+            AUTONOMOUS_SYSTEM AutonomousSystem AutonomousSystemNames {
                 /// Its number.
                 "number" number: Number = [Integer],
                 /// Who runs it.
                 "org" org: String = [Text],
             }
             /// A place.
-            GEO Geo {
+            GEO Geo GeoNames {
                 /// City.
                 "city" city: String = [Text],
                 /// Two letters.
@@ -176,21 +176,21 @@ macro_rules! rows {
                 "subdivisionb" subdivisionb: String = [Text],
             }
             /// Coordinates in degrees.
-            LOCATION Location {
+            LOCATION Location LocationNames {
                 /// Latitude.
                 "lat" lat: Number = [Decimal],
                 /// Longitude.
                 "lon" lon: Number = [Decimal],
             }
             /// The reputation of an address.
-            REPUTATION Reputation {
+            REPUTATION Reputation ReputationNames {
                 /// What it is known for.
                 "categories" categories: Vec<String> = [Texts],
                 /// How many categories.
                 "count" count: Number = [Integer],
             }
             /// Passive DNS.
-            PASSIVE_DNS PassiveDns {
+            PASSIVE_DNS PassiveDns PassiveDnsNames {
                 /// How many records.
                 "count" count: Number = [Integer],
                 /// The records; their form is not documented.
@@ -256,7 +256,7 @@ macro_rules! kind {
 }
 
 macro_rules! table {
-    ($($(#[$about:meta])* $NAME:ident $Type:ident {
+    ($($(#[$about:meta])* $NAME:ident $Type:ident $Names:ident {
         $($(#[$about_member:meta])* $name:literal $field:ident: $type:ty = $kind:tt,)*
     })*) => {
         $($(#[$about])* pub static $NAME: Object = Object {

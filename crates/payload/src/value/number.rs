@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{ReadError, Value};
 use crate::json::Cursor;
-use crate::labels::Names;
+use crate::out::Out;
 
 /// A number: what fits an `i64` as such, anything else as the text that came (beyond 2^63, fractions, exponents).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -29,14 +29,14 @@ impl Number {
         }
     }
 
-    fn write_text(&self, out: &mut Vec<u8>) {
+    fn write_text(&self, out: &mut Out<'_>) {
         match &self.0 {
             // Many are, and copying a byte is less than calling for it.
-            Repr::Integer(value @ 0..=9) => out.push(b'0' + *value as u8),
+            Repr::Integer(value @ 0..=9) => out.byte(b'0' + *value as u8),
             Repr::Integer(value) => {
-                out.extend_from_slice(itoa::Buffer::new().format(*value).as_bytes());
+                out.text(itoa::Buffer::new().format(*value).as_bytes());
             }
-            Repr::Text(text) => out.extend_from_slice(text.as_bytes()),
+            Repr::Text(text) => out.text(text.as_bytes()),
         }
     }
 
@@ -94,6 +94,8 @@ impl fmt::Display for Number {
 }
 
 impl Value for Number {
+    type Inside = ();
+
     fn read(cursor: &mut Cursor<'_>) -> Result<Self, ReadError> {
         match cursor.peek() {
             Some(b'-' | b'0'..=b'9') => Ok(Self::from_text(cursor.number()?)),
@@ -102,8 +104,9 @@ impl Value for Number {
     }
 
     #[inline(always)]
-    fn write(&self, _: impl Names, out: &mut Vec<u8>) {
+    fn write(&self, (): &(), out: &mut Out<'_>) -> bool {
         self.write_text(out);
+        true
     }
 }
 
@@ -138,13 +141,15 @@ impl Default for Decimal {
 }
 
 impl Value for Decimal {
+    type Inside = ();
+
     fn read(cursor: &mut Cursor<'_>) -> Result<Self, ReadError> {
         Number::read(cursor).map(Self)
     }
 
     #[inline(always)]
-    fn write(&self, names: impl Names, out: &mut Vec<u8>) {
-        self.0.write(names, out);
+    fn write(&self, names: &(), out: &mut Out<'_>) -> bool {
+        self.0.write(names, out)
     }
 }
 
