@@ -75,7 +75,7 @@ fn list(update: &Update, names: &FieldNames, least: Weight) -> Vec<Finding> {
     if least == Weight::Warning {
         values(update, &mut findings);
     }
-    if let Err(collision) = names.render(update) {
+    if let Err(collision) = names.refuse_collisions(update.view()) {
         findings.push(Finding::error(collision.name.clone(), "another name", collision.to_string()));
     }
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.weight));
@@ -138,6 +138,9 @@ fn with_item(path: &str, items: usize) -> String {
 const REQUIRED: [Field; 2] = [Field::ID, Field::ALERTTYPE];
 
 fn missing(update: &Update, names: &FieldNames, least: Weight, findings: &mut Vec<Finding>) {
+    if least == Weight::Error && REQUIRED.iter().all(|field| update.raw(*field).is_some()) {
+        return;
+    }
     // A field's place is one byte.
     let mut present = [false; 1 << u8::BITS];
     for member in update.view().members() {
@@ -236,14 +239,12 @@ impl Form {
             Form::Null => first == b'n',
             Form::Decimal => first == b'-' || first.is_ascii_digit(),
             Form::Integer => {
-                Form::Decimal.allows(value) && value.iter().all(|byte| *byte == b'-' || byte.is_ascii_digit())
+                let digits = value.strip_prefix(b"-").unwrap_or(value);
+                !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
             }
             Form::List => first == b'[',
-            Form::Texts => first == b'[' && json::items(value).all(|item| value[item].starts_with(b"\"")),
-            Form::Counts => {
-                serde_json::from_slice::<std::collections::BTreeMap<String, serde_json::Number>>(value)
-                    .is_ok_and(|counts| counts.values().all(|count| !count.is_f64()))
-            }
+            Form::Texts => first == b'[' && are_texts(&value[1..]),
+            Form::Counts => first == b'{' && are_counts(&value[1..]),
         }
     }
 
@@ -258,6 +259,48 @@ impl Form {
             Form::Texts => "an array of strings",
             Form::Counts => "an object of integers",
         }
+    }
+}
+
+/// Whether what follows, in a compact array, are strings alone.
+fn are_texts(mut rest: &[u8]) -> bool {
+    while let Some(behind) = behind_string(rest) {
+        match behind.strip_prefix(b",") {
+            Some(next) => rest = next,
+            None => return true,
+        }
+    }
+    rest == b"]"
+}
+
+/// Whether what follows, in a compact object, are members with integers alone.
+fn are_counts(mut rest: &[u8]) -> bool {
+    while let Some(behind) = behind_string(rest) {
+        let value = behind.strip_prefix(b":").unwrap_or_default();
+        // An integer has neither in it.
+        let end = value.iter().position(|byte| matches!(byte, b',' | b'}')).unwrap_or_default();
+        let (count, behind) = value.split_at(end);
+        if !Form::Integer.allows(count) {
+            return false;
+        }
+        match behind.strip_prefix(b",") {
+            Some(next) => rest = next,
+            None => return true,
+        }
+    }
+    rest == b"}"
+}
+
+/// What follows the string that a text begins with.
+fn behind_string(text: &[u8]) -> Option<&[u8]> {
+    let mut rest = text.strip_prefix(b"\"")?;
+    loop {
+        let end = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+        if rest[end] == b'"' {
+            return Some(&rest[end + 1..]);
+        }
+        // Whatever is escaped ends nothing.
+        rest = rest.get(end + 2..)?;
     }
 }
 

@@ -260,7 +260,9 @@ impl FieldNames {
         Ok(self.write(event.to_update()?.view(), out)?)
     }
 
-    fn refuse_collisions(&self, update: View<'_>) -> Result<(), Collision> {
+    /// # Errors
+    /// As [`Self::render`].
+    pub(crate) fn refuse_collisions(&self, update: View<'_>) -> Result<(), Collision> {
         if !update.has_unknown() {
             return Ok(());
         }

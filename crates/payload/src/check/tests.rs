@@ -21,6 +21,43 @@ proptest! {
     }
 }
 
+/// JSON values of all forms, some of which look like the end of another.
+fn value() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = prop_oneof![
+        "[a,:\"\\\\}\\]]{0,6}".prop_map(serde_json::Value::from),
+        any::<i64>().prop_map(serde_json::Value::from),
+        any::<f64>().prop_map(serde_json::Value::from),
+        any::<Option<bool>>().prop_map(serde_json::Value::from),
+    ];
+    leaf.prop_recursive(3, 24, 4, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(serde_json::Value::from),
+            proptest::collection::vec(("[a,:\"\\\\}]{0,4}", inner), 0..4)
+                .prop_map(|members| members.into_iter().collect::<serde_json::Map<_, _>>().into()),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_form_is_seen_in_the_text_as_in_the_value(value in value()) {
+        let text = value.to_string();
+        let is_integer = |value: &serde_json::Value| value.as_number().is_some_and(|number| !number.is_f64());
+        for (form, is) in [
+            (Form::Text, value.is_string()),
+            (Form::Flag, value.is_boolean()),
+            (Form::Null, value.is_null()),
+            (Form::Decimal, value.is_number()),
+            (Form::Integer, is_integer(&value)),
+            (Form::List, value.is_array()),
+            (Form::Texts, value.as_array().is_some_and(|items| items.iter().all(serde_json::Value::is_string))),
+            (Form::Counts, value.as_object().is_some_and(|counts| counts.values().all(is_integer))),
+        ] {
+            prop_assert_eq!(form.allows(text.as_bytes()), is, "{:?} {}", form, text);
+        }
+    }
+}
+
 /// Changes the sample in one place and lists what is then found.
 fn found(from: &str, to: &str) -> Vec<String> {
     assert!(SAMPLE.contains(from), "{from}");
