@@ -6,9 +6,11 @@
 //!
 //! Its promises are tested by `tests/simulation`, which plays it against receivers that fail in every way.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::num::NonZeroUsize;
 use std::time::{Duration, SystemTime};
+
+use foldhash::{HashMap, HashMapExt};
 
 use crate::clock::Timestamp;
 use crate::lane::{Arrived, Claimed, Finished, Lane, LaneSettings, Share};

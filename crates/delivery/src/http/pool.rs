@@ -1,11 +1,12 @@
 //! Kept-alive connections, per target, of a bounded number and age.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use foldhash::HashMap;
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;

@@ -22,11 +22,11 @@ mod seen;
 mod sweep;
 pub(super) mod young;
 
-use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::{

@@ -1,6 +1,6 @@
 //! What is held of the lanes in memory, beside the file, and how it is taken back when a transaction is.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 use super::SqliteStore;
 use super::rows::{LaneRow, Pending};

@@ -340,6 +340,7 @@ impl SqliteStore {
         let row = SettledRow { lane, n, seq, settled, attempts, accepted, at: now, attempt };
         let written = row.write(self.write()?);
         self.checked(written)?;
+        let next = if is_head { self.first_behind(lane, pending.keyh)? } else { None };
         if let Some(held) = self.lanes.get_mut(&lane) {
             held.backlog = held.backlog.saturating_sub(1);
         }
@@ -347,7 +348,6 @@ impl SqliteStore {
         if !is_head {
             return Ok(None);
         }
-        let next = self.first_behind(lane, pending.keyh)?;
         self.set_head(lane, pending.keyh, next);
         let Some(next) = next else { return Ok(None) };
         match self.pending(lane, next)? {

@@ -8,11 +8,12 @@
 //! from there on are looked at.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use foldhash::HashMap;
 use rusqlite::{Connection, Row, params};
 
 use super::queries::one;
