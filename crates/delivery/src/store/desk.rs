@@ -1,7 +1,8 @@
 //! Group commit: whatever was asked of the store while one commit ran goes into the next one together.
 //!
-//! A lone request waits for no timer: it is committed at once. Nobody is answered before the commit that holds his work is
-//! durable. What the store's faults mean for those who wait is decided here, and only here:
+//! A lone request waits for no timer: it is committed at once, and so is one that somebody outside waits for. Where the
+//! engine alone asks for much, more is gathered for a moment. Nobody is answered before the commit that holds his work is
+//! durable. What the store's faults mean for those who wait is decided by the clerk, and by nobody else:
 //!
 //! | fault | accepts | deliveries | ends |
 //! |---|---|---|---|
@@ -10,30 +11,20 @@
 //!
 //! A failed sync is never repeated as if it had worked: the store is opened anew, and the work is done anew.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+mod clerk;
+
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::{Semaphore, oneshot};
 
 use super::{Fault, Store};
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Clock;
 
-/// How many requests one commit may hold.
-const MAX_GROUP: usize = 1024;
+use clerk::Clerk;
 
 /// How many accepts may wait for their commit; more wait before they are handed in.
 const MAX_ACCEPTS: usize = 1024;
-
-/// How often there is a look at what nobody asked for: old history, room on a full disk.
-const IDLE: Duration = Duration::from_millis(500);
-
-/// How often while the last look left work: often enough that history goes as fast as it comes.
-const BUSY: Duration = Duration::from_millis(25);
-
-/// The pauses between attempts to open the store again, the last of which repeats.
-const REOPEN_PAUSES: [Duration; 4] =
-    [Duration::from_millis(50), Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(5)];
 
 /// How the store is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -144,14 +135,7 @@ impl Desk {
     pub fn threaded(store: impl Store, clock: Clock) -> std::io::Result<Self> {
         let (jobs, inbox) = channel();
         let shared: Arc<Mutex<Shared>> = Arc::default();
-        let clerk = Clerk {
-            store: Box::new(store),
-            inbox,
-            shared: Arc::clone(&shared),
-            clock,
-            idled: clock.now(),
-            pause: IDLE,
-        };
+        let clerk = Clerk::new(store, inbox, Arc::clone(&shared), clock);
         std::thread::Builder::new().name("store".to_owned()).spawn(move || clerk.run())?;
         Ok(Self::over(Way::Thread(jobs), shared))
     }
@@ -234,169 +218,6 @@ fn inline(store: &mut dyn Store, mut work: Box<dyn Work>) {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // What is behind these locks is whole after every statement, so a panic elsewhere does not spoil it.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Who sits at the desk.
-struct Clerk {
-    store: Box<dyn Store>,
-    inbox: Receiver<Job>,
-    shared: Arc<Mutex<Shared>>,
-    clock: Clock,
-    /// When there was a look at what nobody asked for.
-    idled: Timestamp,
-    /// How long after it there is the next.
-    pause: Duration,
-}
-
-/// The desk has no more callers.
-struct Closed;
-
-impl Clerk {
-    fn run(mut self) {
-        loop {
-            let first = match self.inbox.recv_timeout(self.pause) {
-                Ok(job) => job,
-                Err(RecvTimeoutError::Timeout) => {
-                    self.idle();
-                    continue;
-                }
-                Err(RecvTimeoutError::Disconnected) => return,
-            };
-            let group = std::iter::once(first).chain(self.inbox.try_iter().take(MAX_GROUP - 1)).collect();
-            if self.work_off(group).is_err() {
-                return;
-            }
-            // What nobody asks for has its turn under a load without a pause too.
-            if self.clock.now().since(self.idled) >= self.pause {
-                self.idle();
-            }
-        }
-    }
-
-    fn health(&self) -> Health {
-        lock(&self.shared).health.clone()
-    }
-
-    fn set_health(&self, health: Health) {
-        lock(&self.shared).health = health;
-    }
-
-    /// Commits a group, however often it takes.
-    fn work_off(&mut self, mut group: Vec<Job>) -> Result<(), Closed> {
-        loop {
-            self.look_for_room();
-            self.refuse_accepts(&mut group);
-            if group.is_empty() {
-                return Ok(());
-            }
-            match self.commit(&mut group) {
-                Ok(wrote) => {
-                    let mut shared = lock(&self.shared);
-                    shared.counts.commits += u64::from(wrote);
-                    shared.counts.requests += group.len() as u64;
-                    drop(shared);
-                    group.into_iter().for_each(|job| job.work.tell(Ok(())));
-                    return Ok(());
-                }
-                Err(fault) => {
-                    lock(&self.shared).counts.faults += 1;
-                    self.recover(&fault, &mut group)?;
-                }
-            }
-        }
-    }
-
-    fn commit(&mut self, group: &mut [Job]) -> Result<bool, Fault> {
-        for job in group {
-            job.work.call(&mut *self.store)?;
-        }
-        self.store.commit()
-    }
-
-    /// After this the group can be tried again.
-    fn recover(&mut self, fault: &Fault, group: &mut Vec<Job>) -> Result<(), Closed> {
-        let full = matches!(fault, Fault::Full(_));
-        let was_full = matches!(self.health(), Health::Full(_));
-        if full && self.store.abort().is_ok() {
-            self.set_health(Health::Full(fault.why()));
-            self.store.relieve();
-            // Where the commit itself was durable, and what came after it found no room, more is there than was told.
-            self.tell_of_doubt();
-            // The reserve was used up too: all that is left is to wait for room.
-            return if was_full { self.wait(IDLE, group) } else { Ok(()) };
-        }
-        self.set_health(Health::Poisoned(fault.why()));
-        for tries in 0.. {
-            self.refuse_accepts(group);
-            self.wait(REOPEN_PAUSES[tries.min(REOPEN_PAUSES.len() - 1)], group)?;
-            match self.store.reopen() {
-                Ok(()) => break,
-                Err(fault) => self.set_health(Health::Poisoned(fault.to_string())),
-            }
-        }
-        self.set_health(Health::Well);
-        self.tell_of_doubt();
-        Ok(())
-    }
-
-    fn tell_of_doubt(&self) {
-        lock(&self.shared).hooks.iter().for_each(|hook| hook());
-    }
-
-    /// Lets a pause pass, in which accepts are refused and the engine's requests are gathered.
-    fn wait(&mut self, pause: Duration, group: &mut Vec<Job>) -> Result<(), Closed> {
-        let end = self.clock.now().after(pause);
-        loop {
-            let left = end.since(self.clock.now());
-            if left.is_zero() {
-                return Ok(());
-            }
-            match self.inbox.recv_timeout(left) {
-                Ok(job) => group.push(job),
-                Err(RecvTimeoutError::Timeout) => return Ok(()),
-                Err(RecvTimeoutError::Disconnected) => return Err(Closed),
-            }
-            self.refuse_accepts(group);
-        }
-    }
-
-    fn refuse_accepts(&self, group: &mut Vec<Job>) {
-        let fault = match self.health() {
-            Health::Well => return,
-            Health::Full(why) => Fault::Full(why),
-            Health::Poisoned(why) => Fault::Poisoned(why),
-        };
-        let (accepts, others) = group.drain(..).partition(|job| job.class == Class::Accept);
-        *group = others;
-        for job in accepts {
-            job.work.tell(Err(fault.clone()));
-        }
-    }
-
-    fn look_for_room(&mut self) {
-        if matches!(self.health(), Health::Full(_)) && self.store.has_room() {
-            self.set_health(Health::Well);
-        }
-    }
-
-    /// Nobody asks for anything: time for what can wait, a little at a time.
-    fn idle(&mut self) {
-        self.idled = self.clock.now();
-        self.look_for_room();
-        let done = self.store.tidy(self.clock.now()).and_then(|more| Ok((more, self.store.commit()?)));
-        self.pause = if matches!(done, Ok((true, _))) { BUSY } else { IDLE };
-        match done {
-            Ok((_, wrote)) => lock(&self.shared).counts.commits += u64::from(wrote),
-            Err(fault) => {
-                lock(&self.shared).counts.faults += 1;
-                // Whoever comes meanwhile is held in this group, and worked off after it.
-                let mut group = Vec::new();
-                if self.recover(&fault, &mut group).is_ok() {
-                    let _ = self.work_off(group);
-                }
-            }
-        }
-    }
 }
 
 #[cfg(test)]
