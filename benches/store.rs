@@ -5,6 +5,9 @@
 //! Not measured by Criterion, which does one after the other: a disk that others use is ten times as slow in one minute as in
 //! the next, so ours and the yardstick take turns.
 
+#[path = "store/packed.rs"]
+mod packed;
+
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
@@ -218,6 +221,7 @@ fn main() {
             rows.extend(rounds.told(step, batch));
         }
     }
+    packed::compare(rounds / 5);
     let to = words.iter().position(|word| word == "--to").and_then(|at| words.get(at + 1));
     if let Some(folder) = to {
         let text = json!({ "rows": rows }).to_string();
