@@ -12,7 +12,7 @@ use uuid::{Builder, NoContext};
 pub struct MessageId(Arc<str>);
 
 impl MessageId {
-    /// A new id, `msg_` and a time-ordered UUID (version 7, RFC 9562).
+    /// A new id, `msg_` and a UUID (version 7, RFC 9562): in the order of time, those of one millisecond in any.
     #[must_use]
     pub fn new() -> Self {
         let (seconds, nanos) = uuid::Timestamp::now(NoContext).to_unix();
@@ -32,16 +32,16 @@ impl MessageId {
 
 /// Random bytes of the system's, asked for many at once: each time is a call of it.
 fn random() -> [u8; RANDOM] {
-    thread_local!(static AHEAD: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) });
+    thread_local!(static AHEAD: RefCell<Vec<[u8; RANDOM]>> = const { RefCell::new(Vec::new()) });
     AHEAD.with_borrow_mut(|ahead| {
-        if ahead.len() < RANDOM {
-            ahead.resize(AT_ONCE * RANDOM, 0);
-            getrandom::fill(ahead).expect("the system has random numbers");
+        if let Some(bytes) = ahead.pop() {
+            return bytes;
         }
-        let mut bytes = [0; RANDOM];
-        bytes.copy_from_slice(&ahead[ahead.len() - RANDOM..]);
-        ahead.truncate(ahead.len() - RANDOM);
-        bytes
+        let mut bytes = [[0; RANDOM]; AT_ONCE];
+        getrandom::fill(bytes.as_flattened_mut()).expect("the system has random numbers");
+        let [first, rest @ ..] = bytes;
+        ahead.extend(rest);
+        first
     })
 }
 

@@ -26,7 +26,7 @@ const HEAD: usize = 32;
 pub(crate) struct Label<I> {
     /// The beginning's first bytes, and zeros behind them if it is shorter.
     head: [u8; HEAD],
-    /// How long it is; zero if the member is left out, and more than [`HEAD`] if it is longer than that.
+    /// How long it is; zero if the member is left out, and anything above [`HEAD`] if it is longer than that.
     length: u8,
     /// All of it, if it is longer.
     long: Box<[u8]>,

@@ -78,7 +78,7 @@ impl<'b> Out<'b> {
         }
     }
 
-    /// Appends what has no room, or what nobody can say the length of, and makes room behind it.
+    /// Appends what has no room, or is rare and of no known length (a string with escapes), and makes room behind it.
     #[cold]
     fn in_new_room(&mut self, append: impl FnOnce(&mut Vec<u8>)) {
         self.bytes.truncate(self.at);

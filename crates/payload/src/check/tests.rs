@@ -58,6 +58,19 @@ proptest! {
     }
 }
 
+#[test]
+fn integers_of_any_length_are_counts() {
+    for (counts, are) in [
+        (r"{}", true),
+        (r#"{"a":123456789012345678901234567890,"b":-0}"#, true),
+        (r#"{"a":1,"b":1e3}"#, false),
+        (r#"{"a":1.0}"#, false),
+        (r#"{"a":1.5,"a":1}"#, false),
+    ] {
+        assert_eq!(Form::Counts.allows(counts.as_bytes()), are, "{counts}");
+    }
+}
+
 /// Changes the sample in one place and lists what is then found.
 fn found(from: &str, to: &str) -> Vec<String> {
     assert!(SAMPLE.contains(from), "{from}");

@@ -32,6 +32,12 @@ pub(super) enum Undo {
 }
 
 impl Held {
+    /// Whether anything stands behind a head. Every head is in the backlog, and what else is there is no head: so it is asked
+    /// before a head that is settled is taken out of either.
+    pub(super) fn has_followers(&self) -> bool {
+        self.backlog != self.heads.len() as u64
+    }
+
     /// Gives the one that was there before.
     fn set_head(&mut self, keyh: i64, head: Option<DeliveryId>) -> Option<DeliveryId> {
         match head {

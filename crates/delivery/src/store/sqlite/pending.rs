@@ -340,6 +340,7 @@ impl SqliteStore {
         let row = SettledRow { lane, n, seq, settled, attempts, accepted, at: now, attempt };
         let written = row.write(self.write()?);
         self.checked(written)?;
+        // While it is in the backlog and among the heads, where it is counted (`Held::has_followers`).
         let next = if is_head { self.first_behind(lane, pending.keyh)? } else { None };
         if let Some(held) = self.lanes.get_mut(&lane) {
             held.backlog = held.backlog.saturating_sub(1);

@@ -82,8 +82,7 @@ struct Due {
 impl SqliteStore {
     /// The oldest delivery of a key that stands behind its head.
     pub(super) fn first_behind(&mut self, lane: LaneId, keyh: i64) -> Result<Option<DeliveryId>, Fault> {
-        // Every head is in the backlog: where there are as many, nothing stands behind any.
-        if self.lanes.get(&lane).is_some_and(|held| held.backlog == held.heads.len() as u64) {
+        if self.lanes.get(&lane).is_some_and(|held| !held.has_followers()) {
             return Ok(None);
         }
         let found = self

@@ -70,7 +70,7 @@ fn squeeze_stride(
     out: &mut [u8; WINDOW],
     parts: impl Fn(usize) -> bool,
 ) -> Option<usize> {
-    /// What a place in a stride is less than: said so that it need not be looked at.
+    /// Leaves a place in a stride as it is, and shows that it is one, so that nothing need be looked at.
     const PLACES: usize = STRIDE - 1;
     let white = white_between(window, quoted);
     let (mut kept, mut length) = (0, 0);
