@@ -179,7 +179,7 @@ impl Desk {
     }
 
     /// Asks for something that the engine must have; `tell` is called when it is durable, however long that takes. How
-    /// many of these wait is bounded by the engine: one a lane, and one an attempt under way.
+    /// many of these wait is bounded by the engine: a few a lane, and one for each delivery that is claimed.
     pub fn ask<T: Send + 'static>(
         &self,
         call: impl FnMut(&mut dyn Store) -> Result<T, Fault> + Send + 'static,
