@@ -12,8 +12,8 @@ use crate::store::{Fault, Store};
 const MAX_GROUP: usize = 1024;
 
 /// From how many requests on that are all the engine's more are gathered, and for how long: each commit writes a page at least of
-/// every table and index, however little is in it.
-const MANY: usize = 8;
+/// every table and index, however little is in it. A lane with few connections has fewer than that to settle, and would wait for them.
+const MANY: usize = 64;
 const GATHER: Duration = Duration::from_millis(1);
 
 /// How often there is a look at what nobody asked for: old history, room on a full disk.
