@@ -1,8 +1,8 @@
 //! Group commit: whatever was asked of the store while one commit ran goes into the next one together.
 //!
 //! A lone request waits for no timer: it is committed at once. Where the engine alone asks for much, more is gathered for a
-//! millisecond, and what somebody outside asks for meanwhile waits for as long. Nobody is answered before the commit that holds his work is
-//! durable. What the store's faults mean for those who wait is decided by the clerk, and by nobody else:
+//! millisecond, and what somebody outside asks for meanwhile waits for as long. Nobody is answered before the commit that
+//! holds his work is durable. What the store's faults mean for those who wait is decided by the clerk, and by nobody else:
 //!
 //! | fault | accepts | deliveries | ends |
 //! |---|---|---|---|
