@@ -3,6 +3,9 @@
 //! Whether white space stands in a string is seen by the quotes before it. In what is no JSON that may be seen wrongly, but not
 //! before the first byte that the reading refuses: no byte but white space is taken out.
 
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+
 use wide::u8x16;
 
 use crate::blocks::{self, BLOCK, same};
@@ -13,19 +16,21 @@ const STRIDE: usize = u64::BITS as usize;
 /// A stride with the byte before it, and as much behind it: whole blocks are copied, wherever they begin.
 const WINDOW: usize = 1 + 2 * STRIDE;
 
-/// White space (RFC 8259, section 2).
-const WHITE: [u8; 4] = *b" \n\r\t";
+/// Whether it is white space (RFC 8259, section 2).
+const fn is_white(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
+}
 
 /// By byte, whether what ends with it is no number or literal: these alone could grow by what follows. What begins with a quote
 /// can follow neither.
 const ENDS: [bool; 256] = {
-    let mut is = [false; 256];
-    let (all, mut at) = (b"{}[]:,\" \n\r\t", 0);
-    while at < all.len() {
-        is[all[at] as usize] = true;
-        at += 1;
+    let (mut ends, mut byte) = ([false; 256], 0);
+    while byte < ends.len() {
+        ends[byte] =
+            is_white(byte as u8) || matches!(byte as u8, b'{' | b'}' | b'[' | b']' | b':' | b',' | b'"');
+        byte += 1;
     }
-    is
+    ends
 };
 
 /// Puts a text without its white space between tokens at the beginning of `out`, and gives how long that is; what lies behind
@@ -35,6 +40,15 @@ pub(super) fn squeeze(text: &[u8], out: &mut Vec<u8>) -> Option<usize> {
     if out.len() < text.len() + WINDOW {
         out.resize(text.len() + WINDOW, 0);
     }
+    #[cfg(target_arch = "x86_64")]
+    if let Some(simd) = fearless_simd::Level::new().as_avx512() {
+        return avx512::squeeze(simd, text, out);
+    }
+    squeeze_portably(text, out)
+}
+
+/// The same by what every processor has, with room for a stride and more behind the text.
+fn squeeze_portably(text: &[u8], out: &mut [u8]) -> Option<usize> {
     let (mut length, mut quoted) = (0, Quoted::default());
     for begin in (0..text.len()).step_by(STRIDE) {
         let before = begin.checked_sub(1).and_then(|before| text.get(before..));
@@ -103,7 +117,7 @@ fn squeeze_stride(
 /// Whether white space that begins here, behind a number or a literal, is all that parts two tokens.
 #[inline(never)]
 fn parts_values(text: &[u8], at: usize) -> bool {
-    let next = text[at..].iter().find(|byte| !WHITE.contains(byte));
+    let next = text[at..].iter().find(|byte| !is_white(**byte));
     next.is_some_and(|next| !ENDS[usize::from(*next)])
 }
 
@@ -120,9 +134,22 @@ fn white_between(window: &[u8; WINDOW], quoted: &mut Quoted) -> u64 {
         backslashes |= same(block, b'\\');
     }
     if backslashes.to_bitmask() != 0 || quoted.escaped {
-        quotes &= !quoted.escapes(blocks);
+        let marks = blocks.iter().zip((0..).step_by(BLOCK));
+        let backslashes = marks.fold(0, |marks, (block, shift)| {
+            marks | u64::from(same(u8x16::from(*block), b'\\').to_bitmask()) << shift
+        });
+        quotes &= !quoted.escapes(backslashes);
     }
-    white & !quoted.next(quotes)
+    white & !quoted.next(up_to_each(quotes))
+}
+
+/// Each bit is whether the bits up to it are odd in number.
+#[inline(always)]
+fn up_to_each(mut bits: u64) -> u64 {
+    for shift in [1, 2, 4, 8, 16, 32] {
+        bits ^= bits << shift;
+    }
+    bits
 }
 
 /// Where one is in strings.
@@ -135,26 +162,18 @@ struct Quoted {
 }
 
 impl Quoted {
-    /// The bytes of the next stride that are in strings; of the quotes around them the first is, and the last is not.
+    /// The bytes of the next stride that are in strings; of the quotes around them the first is, and the last is not. Takes of each
+    /// byte whether the quotes up to it are odd in number.
     #[inline(always)]
-    fn next(&mut self, quotes: u64) -> u64 {
-        // Each bit is whether the quotes up to it are odd in number.
-        let mut inside = quotes;
-        for shift in [1, 2, 4, 8, 16, 32] {
-            inside ^= inside << shift;
-        }
-        inside ^= self.inside;
+    fn next(&mut self, odd: u64) -> u64 {
+        let inside = odd ^ self.inside;
         self.inside = 0_u64.wrapping_sub(inside >> (STRIDE - 1));
         inside
     }
 
     /// The bytes that are escaped, each by the backslash before it that is not itself.
     #[cold]
-    fn escapes(&mut self, blocks: &[[u8; BLOCK]]) -> u64 {
-        let marks = blocks.iter().zip((0..).step_by(BLOCK));
-        let backslashes = marks.fold(0, |marks, (block, shift)| {
-            marks | u64::from(same(u8x16::from(*block), b'\\').to_bitmask()) << shift
-        });
+    fn escapes(&mut self, backslashes: u64) -> u64 {
         let mut escaped = u64::from(std::mem::take(&mut self.escaped));
         let mut left = backslashes & !escaped;
         while left != 0 {
@@ -176,10 +195,13 @@ mod tests {
     use super::*;
     use crate::json::compact_text;
 
-    /// What the text reads as when its white space is dropped first.
+    /// What the text reads as when its white space is dropped first, in the way of this processor and in that of every one.
     fn squeezed(text: &str) -> Option<String> {
-        let mut out = Vec::new();
-        let length = squeeze(text.as_bytes(), &mut out)?;
+        let (mut out, mut portable) = (Vec::new(), vec![0; text.len() + WINDOW]);
+        let length = squeeze(text.as_bytes(), &mut out);
+        assert_eq!(length, squeeze_portably(text.as_bytes(), &mut portable), "{text:?}");
+        let length = length?;
+        assert_eq!(out[..length], portable[..length], "{text:?}");
         let text = std::str::from_utf8(&out[..length]).ok()?;
         let read = compact_text(text).ok()?;
         (read == text).then_some(read)
