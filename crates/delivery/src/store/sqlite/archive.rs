@@ -19,7 +19,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use super::documents::DOCUMENT;
 use super::queries::one;
 use super::rows::{
-    Broken, LANE, LaneRow, MESSAGE, MessageRow, PENDING, Pending, SettledRow, by_message, int,
+    Broken, LANE, LaneRow, MessageRow, PENDING, Pending, SettledRow, by_message, int, message_columns,
     settled_columns, settled_place,
 };
 use super::young;
@@ -221,7 +221,8 @@ impl Archive {
 }
 
 fn message(connection: &Connection, seq: i64) -> rusqlite::Result<Option<Result<MessageRow, Broken>>> {
-    let mut select = connection.prepare_cached(&format!("SELECT {MESSAGE} FROM message WHERE seq = ?1"))?;
+    let columns = message_columns(connection)?;
+    let mut select = connection.prepare_cached(&format!("SELECT {columns} FROM message WHERE seq = ?1"))?;
     one(select.query_row([seq], MessageRow::read), || format!("message {seq}"))
 }
 

@@ -1,11 +1,13 @@
-//! What an accept is known by: a row of `once`.
+//! What an accept is known by: two digests in the record of its message, and when that goes, a row of `once`.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::SqliteStore;
+use super::archive::edge::accepted_since;
 use super::queries::one;
-use super::rows::{Broken, Seal, int, time};
+use super::rows::{Broken, MESSAGE, MessageRow, Seal, TOGETHER, int, time};
 use super::seen::{self, Seen};
+use super::sweep::{ONCE_FOR, earlier};
 use crate::clock::Timestamp;
 use crate::message::MessageId;
 use crate::store::{Appended, Digest, Fault, Sequence};
@@ -24,6 +26,19 @@ pub(super) struct OnceRow {
 pub(super) const ONCE: &str = "digest, body, seq, id, deliveries, at, crc";
 
 impl OnceRow {
+    /// What is to be known of a message without it.
+    pub(super) fn of(message: &MessageRow) -> Option<Self> {
+        let (digest, body) = message.once?;
+        Some(Self {
+            digest: digest.to_vec(),
+            body: body.to_vec(),
+            seq: message.seq,
+            id: message.id.clone(),
+            deliveries: int(message.fanout.len() as u64),
+            at: time(message.accepted),
+        })
+    }
+
     fn crc(&self) -> i64 {
         Seal::of("once")
             .bytes(&self.digest)
@@ -37,7 +52,8 @@ impl OnceRow {
 
     pub(super) fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
         let mut insert = connection.prepare_cached(
-            "INSERT INTO once (digest, body, seq, id, deliveries, at, crc) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT OR REPLACE INTO once (digest, body, seq, id, deliveries, at, crc)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?;
         insert.execute(params![
             self.digest,
@@ -70,65 +86,120 @@ pub(super) fn before(
     store: &mut SqliteStore,
     digest: &Digest,
     body: &Digest,
+    now: Timestamp,
 ) -> Result<Option<Appended>, Fault> {
-    let ranges: Vec<_> = store.seen.ranges(digest).collect();
-    for part in ranges.iter().flat_map(seen::parts) {
-        let found = store
-            .begin()?
-            .prepare_cached(&format!(
-                "SELECT {ONCE} FROM once WHERE seq >> 12 = ?1 AND substr(digest, 1, 8) = ?2 AND digest = ?3"
-            ))
-            .and_then(|mut select| {
-                let row = select.query_row(params![part, &digest[..8], digest.as_slice()], OnceRow::read);
-                one(row, String::new)
-            });
-        match store.checked(found)? {
-            None => {}
-            Some(Ok(first)) if first.body != body => return Ok(Some(Appended::Conflict)),
-            Some(Ok(first)) => {
-                return Ok(Some(Appended::Again {
-                    sequence: Sequence(first.seq.cast_unsigned()),
-                    id: MessageId::from(first.id.as_str()),
-                    deliveries: usize::try_from(first.deliveries).unwrap_or(0),
-                }));
-            }
-            // Rather twice than never: what it said is not known any more, and the scrubber tells of it.
-            Some(Err(_)) => {}
-        }
+    let parts: Vec<_> = store.seen.parts(digest).collect();
+    if parts.is_empty() {
+        return Ok(None);
     }
-    Ok(None)
+    let connection = store.begin()?;
+    let found = parts.into_iter().find_map(|part| {
+        let found = find(connection, part, digest).map(|found| found.filter(|once| once.at >= until(now)));
+        found.transpose()
+    });
+    let Some(first) = store.checked(found.transpose())? else { return Ok(None) };
+    Ok(Some(if first.body == body {
+        Appended::Again {
+            sequence: Sequence(first.seq.cast_unsigned()),
+            id: MessageId::from(first.id.as_str()),
+            deliveries: usize::try_from(first.deliveries).unwrap_or(0),
+        }
+    } else {
+        Appended::Conflict
+    }))
 }
 
-/// Forgets some accepts that were before this time, oldest first, or that are too many; says whether there may be more.
-pub(super) fn forget(store: &mut SqliteStore, until: Timestamp, limit: usize) -> Result<bool, Fault> {
+/// What was accepted before then is not known any more.
+fn until(now: Timestamp) -> i64 {
+    time(earlier(now, ONCE_FOR))
+}
+
+/// The accept with this digest in one part. Of a damaged one it is not known: rather twice than never, and the scrubber tells
+/// of it.
+fn find(connection: &Connection, part: i64, digest: &Digest) -> rusqlite::Result<Option<OnceRow>> {
+    let place = format!("WHERE seq >> {TOGETHER} = ?1 AND substr(digest, 1, 8) = ?2 AND digest = ?3");
+    let wanted = params![part, &digest[..8], digest.as_slice()];
+    let message = connection
+        .prepare_cached(&format!("SELECT {MESSAGE} FROM message INDEXED BY message_of_digest {place}"))
+        .and_then(|mut select| one(select.query_row(wanted, MessageRow::read), String::new))?;
+    if let Some(once) = message.and_then(Result::ok).and_then(|message| OnceRow::of(&message)) {
+        return Ok(Some(once));
+    }
+    let once = connection
+        .prepare_cached(&format!("SELECT {ONCE} FROM once {place}"))
+        .and_then(|mut select| one(select.query_row(wanted, OnceRow::read), String::new))?;
+    Ok(once.and_then(Result::ok))
+}
+
+/// Keeps what a message is known by that is about to go, if it is not to be forgotten yet.
+pub(super) fn keep(connection: &Connection, message: &MessageRow, now: Timestamp) -> rusqlite::Result<()> {
+    match OnceRow::of(message) {
+        Some(once) if once.at >= until(now) => once.write(connection),
+        _ => Ok(()),
+    }
+}
+
+/// Forgets some accepts that were long before, oldest first, or that are too many; says whether there may be more.
+pub(super) fn forget(store: &mut SqliteStore, now: Timestamp, limit: usize) -> Result<bool, Fault> {
+    let (until, known) = (until(now), seen::oldest_known(store.next_message));
     let oldest = "SELECT seq, at FROM once ORDER BY seq LIMIT 1";
-    let oldest = store.connection()?.prepare_cached(oldest).and_then(|mut select| {
+    let connection = store.connection()?;
+    let oldest = connection.prepare_cached(oldest).and_then(|mut select| {
         select.query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))).optional()
     });
-    let known = seen::oldest_known(store.next_message);
-    let Some((seq, _)) = store.checked(oldest)?.filter(|(seq, at)| *at < time(until) || *seq < known) else {
+    let oldest = store.checked(oldest)?;
+    let of_messages = store.checked(accepted_since(connection, earlier(now, ONCE_FOR)))?;
+    store.seen.forget_before(oldest.map_or(of_messages, |(seq, _)| seq.min(of_messages)));
+    if oldest.is_none_or(|(seq, at)| at >= until && seq >= known) {
         return Ok(false);
-    };
+    }
     let deleted = store
         .write()?
         .prepare_cached(
             "DELETE FROM once WHERE seq IN
              (SELECT seq FROM (SELECT seq, at FROM once ORDER BY seq LIMIT ?3) WHERE at < ?1 OR seq < ?2)",
         )
-        .and_then(|mut delete| delete.execute(params![time(until), known, int(limit as u64)]));
-    let deleted = store.checked(deleted)?;
-    store.seen.forget_before(seq);
-    Ok(deleted == limit)
+        .and_then(|mut delete| delete.execute(params![until, known, int(limit as u64)]));
+    Ok(store.checked(deleted)? == limit)
 }
 
-/// Where accepts may be found, as the file has them.
+/// Where accepts may be found, as the file has them. Of messages the index alone is read.
 pub(super) fn load(connection: &Connection) -> rusqlite::Result<Seen> {
     let mut seen = Seen::default();
-    let mut select = connection.prepare("SELECT seq, digest FROM once ORDER BY seq")?;
-    let mut rows = select.query([])?;
-    while let Some(row) = rows.next()? {
-        // A damaged one is found by nobody, and reported by the scrubber.
-        seen.add(row.get(0)?, row.get_ref(1)?.as_bytes_or_null()?.unwrap_or_default());
-    }
+    let mut add = |sql: &str, from: i64| -> rusqlite::Result<()> {
+        let mut select = connection.prepare(sql)?;
+        let mut rows = select.query([from])?;
+        while let Some(row) = rows.next()? {
+            // A damaged one is found by nobody, and reported by the scrubber.
+            if let Some(digest) = row.get_ref(1)?.as_bytes_or_null()? {
+                seen.add(row.get(0)?, digest);
+            }
+        }
+        Ok(())
+    };
+    add("SELECT seq, digest FROM once WHERE seq >= ?1 ORDER BY seq", i64::MIN)?;
+    let first = match newest(connection)? {
+        Some(newest) => accepted_since(connection, earlier(newest, ONCE_FOR))?,
+        None => 0,
+    };
+    add(&format!("{OF_INDEX} WHERE seq >> {TOGETHER} >= ?1"), first >> TOGETHER)?;
     Ok(seen)
 }
+
+/// When the newest message was accepted, as far as one of the newest few is sound.
+fn newest(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
+    const FEW: usize = 9;
+    let mut select =
+        connection.prepare(&format!("SELECT {MESSAGE} FROM message ORDER BY seq DESC LIMIT {FEW}"))?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        if let Some(Ok(message)) = one(MessageRow::read(row), String::new)? {
+            return Ok(Some(message.accepted));
+        }
+    }
+    Ok(None)
+}
+
+/// As much of a digest as the index has.
+pub(super) const OF_INDEX: &str =
+    "SELECT seq, substr(digest, 1, 8) FROM message INDEXED BY message_of_digest";

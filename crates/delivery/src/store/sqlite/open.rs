@@ -26,6 +26,7 @@ const MIGRATIONS: &[Step] = &[
     (include_str!("places.sql"), |_| Ok(())),
     (include_str!("records.sql"), |_| Ok(())),
     (include_str!("ends.sql"), ends::take_over),
+    (include_str!("known.sql"), |_| Ok(())),
 ];
 
 /// Marks the file as ours ("FWst").

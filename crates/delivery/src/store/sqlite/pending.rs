@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rusqlite::{OptionalExtension, params};
 
-use super::once::{self, OnceRow};
+use super::once;
 use super::rows::{Broken, MessageRow, Pending, SettledRow, int, key_hash, time};
 use super::young::Delivery;
 use super::{SqliteStore, Undo, attempts};
@@ -28,7 +28,7 @@ pub(super) fn append(
     store.fresh.clear();
     for entry in entries {
         if let Some((digest, body)) = &entry.once
-            && let Some(before) = once::before(store, digest, body)?
+            && let Some(before) = once::before(store, digest, body, now)?
         {
             batch.entries.push(before);
             continue;
@@ -59,15 +59,12 @@ pub(super) fn append(
             route: entry.route,
             fanout,
             body: message.body.clone(),
+            once: entry.once,
         };
         let written = row.write(store.write()?);
         store.checked(written)?;
-        if let Some((digest, body)) = &entry.once {
-            let (digest, body, id) = (digest.to_vec(), body.to_vec(), message.id.as_str().to_owned());
-            store.seen.add(seq, &digest);
-            let once = OnceRow { digest, body, seq, id, deliveries: int(deliveries as u64), at: time(now) };
-            let written = once.write(store.write()?);
-            store.checked(written)?;
+        if let Some((digest, _)) = &entry.once {
+            store.seen.add(seq, digest);
         }
         batch.entries.push(Appended::New { sequence: Sequence(seq.cast_unsigned()), deliveries });
     }

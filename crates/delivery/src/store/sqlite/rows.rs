@@ -12,7 +12,7 @@ use bytes::Bytes;
 use rusqlite::{Row, params};
 
 use crate::clock::Timestamp;
-use crate::store::{DeliveryId, LaneId, Route};
+use crate::store::{DeliveryId, Digest, LaneId, Route};
 
 pub(super) use lane::{LANE, LaneRow};
 pub(super) use settled::{SETTLED, SettledRow, by_message, settled_columns, settled_place};
@@ -184,9 +184,31 @@ pub(super) struct MessageRow {
     pub(super) fanout: Vec<(LaneId, DeliveryId)>,
     /// Shared with whatever is delivered of it.
     pub(super) body: Bytes,
+    /// What it is known by, and the digest of its body as it was given.
+    pub(super) once: Option<(Digest, Digest)>,
 }
 
-pub(super) const MESSAGE: &str = "seq, id, key, keyh, supersedable, accepted, route, fanout, body, crc";
+pub(super) const MESSAGE: &str =
+    "seq, id, key, keyh, supersedable, accepted, route, fanout, body, crc, digest, body_digest";
+const MESSAGE_BEFORE: &str =
+    "seq, id, key, keyh, supersedable, accepted, route, fanout, body, crc, NULL, NULL";
+
+/// The columns of `message`, as a file of this format has them. One that was not opened since may be of an earlier one.
+pub(super) fn message_columns(connection: &rusqlite::Connection) -> rusqlite::Result<&'static str> {
+    Ok(if format(connection)? < WITH_DIGESTS { MESSAGE_BEFORE } else { MESSAGE })
+}
+
+/// Among how many messages, as a power of two, hashes are ordered (`known.sql`): more would have those of a commit lie on more
+/// pages, and fewer would have more places to look at for one of any time.
+pub(super) const TOGETHER: u32 = 9;
+
+/// The same in a file of this format.
+pub(super) fn together(connection: &rusqlite::Connection) -> rusqlite::Result<u32> {
+    Ok(if format(connection)? < WITH_DIGESTS { 12 } else { TOGETHER })
+}
+
+/// The format that brought messages which have what they are known by.
+const WITH_DIGESTS: i64 = 7;
 
 const fn route_code(route: Route) -> i64 {
     match route {
@@ -207,8 +229,15 @@ pub(super) fn fanout_of(column: &[u8]) -> impl Iterator<Item = (LaneId, Delivery
 }
 
 impl MessageRow {
+    /// One of which nothing is believed but what waits of it.
+    pub(super) fn hollow(seq: i64, fanout: Vec<(LaneId, DeliveryId)>) -> Self {
+        let (id, key, body) = (String::new(), String::new(), Bytes::new());
+        let (supersedable, accepted, route) = (false, Timestamp::from_micros(0), Route::Lanes);
+        Self { seq, id, key, supersedable, accepted, route, fanout, body, once: None }
+    }
+
     fn crc(&self, fanout: &[u8]) -> i64 {
-        Seal::of("message")
+        let seal = Seal::of("message")
             .int(self.seq)
             .bytes(self.id.as_bytes())
             .bytes(self.key.as_bytes())
@@ -217,8 +246,8 @@ impl MessageRow {
             .int(time(self.accepted))
             .int(route_code(self.route))
             .bytes(fanout)
-            .bytes(&self.body)
-            .crc()
+            .bytes(&self.body);
+        self.once.iter().fold(seal, |seal, (digest, body)| seal.bytes(digest).bytes(body)).crc()
     }
 
     pub(super) fn write(&self, connection: &rusqlite::Connection) -> rusqlite::Result<()> {
@@ -229,8 +258,8 @@ impl MessageRow {
             .flatten()
             .collect();
         let mut statement = connection.prepare_cached(
-            "INSERT INTO message (seq, id, key, keyh, supersedable, accepted, route, fanout, body, crc)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            "INSERT INTO message (seq, id, key, keyh, supersedable, accepted, route, fanout, body, crc, digest, body_digest)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         )?;
         statement.execute(params![
             self.seq,
@@ -243,6 +272,8 @@ impl MessageRow {
             fanout,
             &*self.body,
             self.crc(&fanout),
+            self.once.as_ref().map(|(digest, _)| digest.as_slice()),
+            self.once.as_ref().map(|(_, body)| body.as_slice()),
         ])?;
         Ok(())
     }
@@ -258,6 +289,10 @@ impl MessageRow {
         let Some(route) = route_of(row.get(6)?) else {
             return Ok(Err(Broken(format!("message {seq}: a route that is none"))));
         };
+        let digests: (Option<Digest>, Option<Digest>) = (row.get(10)?, row.get(11)?);
+        if digests.0.is_some() != digests.1.is_some() {
+            return Ok(Err(Broken(format!("message {seq}: half of what it is known by"))));
+        }
         let message = Self {
             seq,
             id: text(1)?,
@@ -267,6 +302,7 @@ impl MessageRow {
             route,
             fanout: fanout_of(&fanout).collect(),
             body: row.get::<_, Vec<u8>>(8)?.into(),
+            once: digests.0.zip(digests.1),
         };
         let (hash, found): (i64, i64) = (row.get(3)?, row.get(9)?);
         let expected = message.crc(&fanout);

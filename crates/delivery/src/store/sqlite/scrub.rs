@@ -10,8 +10,8 @@ use rusqlite::{Connection, OpenFlags};
 use super::documents::DOCUMENT;
 use super::once::{ONCE, OnceRow};
 use super::rows::{
-    Broken, LANE, LaneRow, MESSAGE, MessageRow, PENDING, Pending, SettledRow, int, key_hash, settled_columns,
-    settled_place,
+    Broken, LANE, LaneRow, MessageRow, PENDING, Pending, SettledRow, int, key_hash, message_columns,
+    settled_columns, settled_place,
 };
 use super::young;
 use crate::store::LaneId;
@@ -138,7 +138,8 @@ fn messages(
 ) -> rusqlite::Result<HashMap<Key, u64>> {
     let floor = young::floor(connection)?.unwrap_or(i64::MAX);
     let mut young = HashMap::new();
-    let mut select = connection.prepare(&format!("SELECT {MESSAGE} FROM message ORDER BY seq"))?;
+    let mut select =
+        connection.prepare(&format!("SELECT {} FROM message ORDER BY seq", message_columns(connection)?))?;
     let mut rows = select.query([])?;
     let mut newest: HashMap<LaneId, u64> = HashMap::new();
     let mut kept = connection.prepare(&format!(

@@ -13,7 +13,7 @@ use crate::retry::Reason;
 use crate::store::{DeliveryId, Fault, LaneId, Settled, Store, Swept};
 
 /// How long accepts are remembered, so that sending one again adds nothing.
-const ONCE_FOR: Duration = Duration::from_secs(24 * 3600);
+pub(super) const ONCE_FOR: Duration = Duration::from_secs(24 * 3600);
 
 /// How many records one step looks at.
 const STEP: usize = 256;
@@ -137,7 +137,7 @@ pub(super) fn tidy(store: &mut SqliteStore, now: Timestamp) -> Result<bool, Faul
     if store.sweeper.rest_until.is_some_and(|until| now < until) {
         return Ok(false);
     }
-    let forgot = once::forget(store, before(now, ONCE_FOR), STEP)?;
+    let forgot = once::forget(store, now, STEP)?;
     let more = forgot | drop_history(store, now)? | give_back(store)?;
     if !more {
         (store.sweeper.after, store.sweeper.rest_until) = (0, Some(now.after(REST)));
@@ -145,14 +145,15 @@ pub(super) fn tidy(store: &mut SqliteStore, now: Timestamp) -> Result<bool, Faul
     Ok(more)
 }
 
-fn before(now: Timestamp, age: Duration) -> Timestamp {
+/// So much before.
+pub(super) fn earlier(now: Timestamp, age: Duration) -> Timestamp {
     let age = u64::try_from(age.as_micros()).unwrap_or(u64::MAX);
     Timestamp::from_micros(now.as_micros().saturating_sub(age))
 }
 
 /// Drops messages whose deliveries are all settled, oldest first, while they are too old or the file is too large.
 fn drop_history(store: &mut SqliteStore, now: Timestamp) -> Result<bool, Fault> {
-    let too_old = before(now, store.retention.age);
+    let too_old = earlier(now, store.retention.age);
     let mut excess = used(store)?.saturating_sub(store.retention.bytes);
     let found = store
         .connection()?
@@ -172,7 +173,7 @@ fn drop_history(store: &mut SqliteStore, now: Timestamp) -> Result<bool, Fault> 
         store.sweeper.after = message.seq;
         if is_over(store, &message, if excess > 0 { now } else { too_old })? {
             excess = excess.saturating_sub(message.body.len() as u64);
-            drop_message(store, &message)?;
+            drop_message(store, &message, now)?;
         }
     }
     Ok(full)
@@ -198,9 +199,10 @@ fn is_over(store: &mut SqliteStore, message: &MessageRow, by: Timestamp) -> Resu
     Ok(true)
 }
 
-fn drop_message(store: &mut SqliteStore, message: &MessageRow) -> Result<(), Fault> {
+fn drop_message(store: &mut SqliteStore, message: &MessageRow, now: Timestamp) -> Result<(), Fault> {
     let connection = store.write()?;
     let dropped = (|| {
+        once::keep(connection, message, now)?;
         for (lane, n) in &message.fanout {
             let place = params![int(lane.0), int(n.0)];
             connection.prepare_cached("DELETE FROM attempt WHERE lane = ?1 AND n = ?2")?.execute(place)?;

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use rusqlite::Connection;
 
 use super::archive::{Archive, State, Status};
+use super::sweep::ONCE_FOR;
 use super::*;
 use crate::message::{Message, MessageId, OrderKey};
 use crate::store::{Appended, Coalesce, Disposal, Route, Settled};
@@ -94,6 +95,73 @@ fn an_accept_is_known_again_for_a_day() {
     drop(store);
     let mut store = open(folder.path());
     assert_eq!([0, 1, 2].map(|number| is_known(&mut store, number)), [false, false, true]);
+}
+
+#[test]
+fn an_accept_is_known_again_whose_message_is_gone_already() {
+    let folder = tempfile::tempdir().unwrap();
+    let retention = Retention { age: Duration::from_secs(60), ..Retention::default() };
+    let mut store = SqliteStore::open(folder.path(), retention).unwrap();
+    for number in 0..3 {
+        once(&mut store, [number; 32], NOW.after(Duration::from_secs(50) * u32::from(number)));
+    }
+    store.commit().unwrap();
+    let rows = |table: &str| {
+        let connection = Connection::open(folder.path().join("store.sqlite")).unwrap();
+        connection
+            .query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0))
+            .unwrap()
+    };
+    assert_eq!((rows("message"), rows("once")), (3, 0), "of which each has what it is known by");
+    let known = |store: &mut SqliteStore, now| {
+        let known = [0, 1, 2].map(|number| matches!(once(store, [number; 32], now), Appended::Again { .. }));
+        store.abort().unwrap();
+        known
+    };
+    let tidied = |store: &mut SqliteStore, now| while store.tidy(now).unwrap() | store.commit().unwrap() {};
+    let soon = NOW.after(Duration::from_secs(120));
+    tidied(&mut store, soon);
+    assert_eq!((rows("message"), rows("once")), (1, 2));
+    assert_eq!(known(&mut store, soon), [true; 3]);
+    drop(store);
+    let mut store = SqliteStore::open(folder.path(), retention).unwrap();
+    assert_eq!(known(&mut store, soon), [true; 3]);
+    let day_later = NOW.after(ONCE_FOR + Duration::from_secs(25));
+    tidied(&mut store, day_later);
+    assert_eq!((rows("message"), rows("once")), (0, 2), "and of what is kept nothing is known for longer");
+    assert_eq!(known(&mut store, day_later), [false, true, true]);
+}
+
+#[test]
+fn what_a_damaged_record_says_is_not_known_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path());
+    once(&mut store, [1; 32], NOW);
+    store.commit().unwrap();
+    let connection = Connection::open(folder.path().join("store.sqlite")).unwrap();
+    assert!(matches!(once(&mut store, [1; 32], NOW), Appended::Again { .. }));
+    store.abort().unwrap();
+    for damage in ["id = 'msg_other'", "digest = NULL", "body_digest = x'00'"] {
+        connection
+            .execute_batch(&format!("SAVEPOINT sound; UPDATE message SET {damage}; RELEASE sound"))
+            .unwrap();
+        assert_eq!(scrub::scrub(folder.path()).unwrap().wrong, 1, "{damage}");
+        assert!(
+            matches!(once(&mut store, [1; 32], NOW), Appended::New { .. }),
+            "rather twice than never: {damage}"
+        );
+        store.abort().unwrap();
+    }
+}
+
+#[test]
+fn where_accepts_may_be_found_is_read_from_an_index_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()));
+    let connection = Connection::open(folder.path().join("store.sqlite")).unwrap();
+    let sql = format!("EXPLAIN QUERY PLAN {} WHERE seq >> 9 >= 1", once::OF_INDEX);
+    let plan: String = connection.query_row(&sql, [], |row| row.get(3)).unwrap();
+    assert_eq!(plan, "SEARCH message USING COVERING INDEX message_of_digest (<expr>>?)");
 }
 
 #[test]

@@ -12,7 +12,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use foldhash::HashMap;
 use rusqlite::{Connection, Row, params};
 
@@ -21,7 +20,7 @@ use super::rows::{Broken, MESSAGE, MessageRow, Pending, fanout_of, format, int};
 use super::{Held, SqliteStore, Undo};
 use crate::clock::Timestamp;
 use crate::message::Message;
-use crate::store::{DeliveryId, Fault, LaneId, Route, Store};
+use crate::store::{DeliveryId, Fault, LaneId, Store};
 
 /// How many there are at most. What comes when there are so many has a record from the start.
 const MAX_YOUNG: usize = 16 * 1024;
@@ -286,10 +285,7 @@ pub(super) fn load(
             // What waits of it is claimed at once, and then put aside.
             Err(found) => {
                 (damage.any, broken) = (true, Some(found));
-                let fanout = fanout_of(fanout(row, 7)).collect();
-                let (id, key, body) = (String::new(), String::new(), Bytes::new());
-                let accepted = Timestamp::from_micros(0);
-                MessageRow { seq, id, key, supersedable: false, accepted, route: Route::Lanes, fanout, body }
+                MessageRow::hollow(seq, fanout_of(fanout(row, 7)).collect())
             }
         };
         let keyh = row.get(3).unwrap_or(0);

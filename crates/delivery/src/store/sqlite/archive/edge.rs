@@ -4,7 +4,7 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use super::super::queries::one;
-use super::super::rows::{MESSAGE, MessageRow};
+use super::super::rows::{MessageRow, message_columns};
 use crate::clock::Timestamp;
 
 /// The place of the first sound record of `low..high` that does not lie before the edge, or else `high`. `look` finds the first
@@ -27,12 +27,13 @@ pub(in super::super) fn edge(
 }
 
 /// The number from which on messages were accepted then or later. Time never goes back in a store (`clock.rs`).
-pub(super) fn accepted_since(connection: &Connection, at: Timestamp) -> rusqlite::Result<i64> {
+pub(in super::super) fn accepted_since(connection: &Connection, at: Timestamp) -> rusqlite::Result<i64> {
     let ends = "SELECT (SELECT min(seq) FROM message), (SELECT max(seq) FROM message)";
     let ends: Option<(Option<i64>, Option<i64>)> =
         connection.prepare_cached(ends)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     let Some((Some(first), Some(last))) = ends else { return Ok(0) };
-    let sql = format!("SELECT {MESSAGE} FROM message WHERE seq >= ?1 AND seq < ?2 ORDER BY seq LIMIT 1");
+    let columns = message_columns(connection)?;
+    let sql = format!("SELECT {columns} FROM message WHERE seq >= ?1 AND seq < ?2 ORDER BY seq LIMIT 1");
     let mut select = connection.prepare_cached(&sql)?;
     edge(first, last + 1, |mut from, to| {
         loop {

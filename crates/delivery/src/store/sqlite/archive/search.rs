@@ -7,7 +7,7 @@ use std::ops::{ControlFlow, Range};
 
 use rusqlite::{Connection, params};
 
-use super::super::rows::{by_message, int, key_hash};
+use super::super::rows::{by_message, int, key_hash, together};
 use super::edge::accepted_since;
 use super::lanes::{Place, pending_lanes, walk};
 use super::view::{Page, State, Unrouted, Wanted};
@@ -199,9 +199,6 @@ impl Search<'_> {
     }
 }
 
-/// How many messages, as a power of two, the hashes of keys are ordered among.
-const TOGETHER: u32 = 12;
-
 /// Comes to the messages of a key, newest first, and to those that share its hash; `None` is a look where there may be none.
 pub(super) fn of_key(
     connection: &Connection,
@@ -215,15 +212,16 @@ pub(super) fn of_key(
         ends.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let (Some(first), Some(last)) = (first, last) else { return Ok(()) };
     let (first, last) = (first.max(range.start), last.min(range.end.saturating_sub(1)));
-    let mut select = connection.prepare_cached(
+    let together = together(connection)?;
+    let mut select = connection.prepare_cached(&format!(
         "SELECT seq FROM message INDEXED BY message_of_key
-         WHERE seq >> 12 = ?1 AND keyh = ?2 AND seq >= ?3 AND seq <= ?4 ORDER BY seq DESC",
-    )?;
-    for together in ((first >> TOGETHER)..=(last >> TOGETHER)).rev() {
+         WHERE seq >> {together} = ?1 AND keyh = ?2 AND seq >= ?3 AND seq <= ?4 ORDER BY seq DESC",
+    ))?;
+    for group in ((first >> together)..=(last >> together)).rev() {
         if come(None)?.is_break() {
             return Ok(());
         }
-        let mut rows = select.query(params![together, key_hash(key), first, last])?;
+        let mut rows = select.query(params![group, key_hash(key), first, last])?;
         while let Some(row) = rows.next()? {
             if come(Some(row.get(0)?))?.is_break() {
                 return Ok(());

@@ -4,6 +4,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fastrand::Rng;
 
+use super::super::rows::MESSAGE;
 use super::super::young::Bounds;
 use super::super::{Retention, SqliteStore};
 use super::*;

@@ -9,7 +9,7 @@ use super::super::{Retention, rows, scrub};
 use super::*;
 use crate::clock::Timestamp;
 use crate::retry::Reason;
-use crate::store::{Appended, Route, Settled, Store, Wanted};
+use crate::store::{Appended, Settled, Store, Wanted};
 
 #[test]
 fn a_newer_format_is_refused() {
@@ -19,7 +19,7 @@ fn a_newer_format_is_refused() {
     connection.execute_batch("PRAGMA user_version = 9").unwrap();
     drop(connection);
     let refused = SqliteStore::open(folder.path(), Retention::default()).unwrap_err().to_string();
-    assert!(refused.contains("has format 9, and this version knows formats up to 6"), "{refused}");
+    assert!(refused.contains("has format 9, and this version knows formats up to 7"), "{refused}");
 }
 
 #[test]
@@ -33,9 +33,10 @@ fn a_file_of_each_format_that_ever_was_is_opened() {
         include_bytes!("../../../../tests/data/format-4.sqlite"),
         include_bytes!("../../../../tests/data/format-5.sqlite"),
         include_bytes!("../../../../tests/data/format-6.sqlite"),
+        include_bytes!("../../../../tests/data/format-7.sqlite"),
     ];
     let peer = Some("127.0.0.1:9119");
-    let kept = [(0, None), (1, None), (1, peer), (1, peer), (1, peer), (1, peer)];
+    let kept = [(0, None), (1, None), (1, peer), (1, peer), (1, peer), (1, peer), (1, peer)];
     for (format, (documents, peer)) in FORMATS.iter().zip(kept) {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("store.sqlite"), format).unwrap();
@@ -44,6 +45,10 @@ fn a_file_of_each_format_that_ever_was_is_opened() {
         let looked =
             Archive::new(folder.path()).deliveries(&Looked { limit: 9, ..Looked::default() }).unwrap();
         assert!(looked.deliveries[0].last.as_ref().is_some_and(|last| last.number == 1));
+        let key = looked.deliveries.into_iter().next().map(|delivery| delivery.key);
+        let of_key =
+            Archive::new(folder.path()).deliveries(&Looked { limit: 9, key, ..Looked::default() }).unwrap();
+        assert_eq!(of_key.deliveries.len(), 1);
         let mut store = open(folder.path());
         let lane = store.lane("siem").unwrap();
         assert_eq!(lane.backlog, 1);
@@ -63,7 +68,8 @@ fn a_file_of_each_format_that_ever_was_is_opened() {
         let offers = store.claim(wanted, far).unwrap().offers;
         assert_eq!(offers.iter().map(|offer| offer.attempts).collect::<Vec<_>>(), [1]);
         let known = Connection::open(folder.path().join("store.sqlite")).unwrap();
-        let digest = known.query_row("SELECT digest FROM once", [], |row| row.get::<_, [u8; 32]>(0)).unwrap();
+        let digest = "SELECT digest FROM once UNION ALL SELECT digest FROM message WHERE digest IS NOT NULL";
+        let digest = known.query_row(digest, [], |row| row.get::<_, [u8; 32]>(0)).unwrap();
         drop(known);
         assert_eq!(once(&mut store, digest, lane.oldest.unwrap()), Appended::Conflict, "it is known again");
         store.commit().unwrap();
@@ -92,13 +98,15 @@ fn ends_of_an_earlier_format_are_ordered_anew() {
         })
         .collect();
     for end in &ends {
-        let (id, key) = (format!("m{}", end.seq), "k".to_owned());
-        let fanout = vec![(end.lane, end.n)];
-        let (supersedable, route, body) = (false, Route::Lanes, bytes::Bytes::new());
-        let message = MessageRow { seq: end.seq, id, key, supersedable, accepted: NOW, route, fanout, body };
-        message.write(&connection).unwrap();
         end.write(&connection).unwrap();
     }
+    let message = |end: &SettledRow<'_>| MessageRow {
+        id: format!("m{}", end.seq),
+        key: "k".to_owned(),
+        accepted: NOW,
+        ..MessageRow::hollow(end.seq, vec![(end.lane, end.n)])
+    };
+    write_as_before(&connection, ends.iter().map(message));
     let archive = Archive::new(folder.path());
     let listed = |state| {
         let wanted = Looked { state, limit: 999, ..Looked::default() };
@@ -120,6 +128,21 @@ fn ends_of_an_earlier_format_are_ordered_anew() {
     ends.remove(1);
     assert_eq!(kept.into_iter().flatten().collect::<Vec<_>>(), ends);
     assert_eq!(listed(Some(State::Delivered)), delivered);
+}
+
+/// Writes messages without the columns that came with format 7.
+fn write_as_before(connection: &Connection, messages: impl Iterator<Item = MessageRow>) {
+    let newer = tempfile::tempdir().unwrap();
+    drop(open(newer.path()));
+    let newer = newer.path().join("store.sqlite");
+    let writer = Connection::open(&newer).unwrap();
+    for message in messages {
+        message.write(&writer).unwrap();
+    }
+    connection.execute("ATTACH ?1 AS newer", [newer.to_str().unwrap()]).unwrap();
+    let columns = "seq, id, key, keyh, supersedable, accepted, route, fanout, body, crc";
+    let copied = format!("INSERT INTO main.message SELECT {columns} FROM newer.message; DETACH newer");
+    connection.execute_batch(&copied).unwrap();
 }
 
 /// Has the end of the first delivery of lane 8 hold a text where a number belongs, as a flipped bit could.

@@ -36,8 +36,10 @@ pub fn keeping(data: &[u8]) {
 fn empty() -> rusqlite::Result<Rc<Connection>> {
     let connection = Connection::open_in_memory()?;
     connection.execute_batch(include_str!("../schema.sql"))?;
+    connection.execute_batch(include_str!("../places.sql"))?;
     connection.execute_batch(include_str!("../records.sql"))?;
     connection.execute_batch(include_str!("../ends.sql"))?;
+    connection.execute_batch(include_str!("../known.sql"))?;
     Ok(Rc::new(connection))
 }
 
@@ -129,6 +131,7 @@ fn message(given: &mut Given<'_>) -> MessageRow {
         fanout,
         id: given.text(),
         key: given.text(),
+        once: given.flag().then(|| (given.bytes(), given.bytes())),
         body: given.0.to_vec().into(),
     }
 }
