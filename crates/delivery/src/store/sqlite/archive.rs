@@ -5,7 +5,7 @@
 
 pub(super) mod edge;
 mod lanes;
-mod search;
+pub(super) mod search;
 mod view;
 
 use std::borrow::Cow;

@@ -5,8 +5,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::SqliteStore;
 use super::archive::edge::accepted_since;
 use super::queries::one;
-use super::rows::{Broken, MESSAGE, MessageRow, Seal, TOGETHER, int, time};
-use super::seen::{self, Seen};
+use super::rows::{Broken, MESSAGE, MessageRow, Seal, int, time};
+use super::seen::{self, PART, Seen};
 use super::sweep::{ONCE_FOR, earlier};
 use crate::clock::Timestamp;
 use crate::message::MessageId;
@@ -117,7 +117,7 @@ fn until(now: Timestamp) -> i64 {
 /// The accept with this digest in one part. Of a damaged one it is not known: rather twice than never, and the scrubber tells
 /// of it.
 fn find(connection: &Connection, part: i64, digest: &Digest) -> rusqlite::Result<Option<OnceRow>> {
-    let place = format!("WHERE seq >> {TOGETHER} = ?1 AND substr(digest, 1, 8) = ?2 AND digest = ?3");
+    let place = format!("WHERE seq >> {PART} = ?1 AND substr(digest, 1, 8) = ?2 AND digest = ?3");
     let wanted = params![part, &digest[..8], digest.as_slice()];
     let message = connection
         .prepare_cached(&format!("SELECT {MESSAGE} FROM message INDEXED BY message_of_digest {place}"))
@@ -182,7 +182,7 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Seen> {
         Some(newest) => accepted_since(connection, earlier(newest, ONCE_FOR))?,
         None => 0,
     };
-    add(&format!("{OF_INDEX} WHERE seq >> {TOGETHER} >= ?1"), first >> TOGETHER)?;
+    add(&format!("{OF_INDEX} WHERE seq >> {PART} >= ?1"), first >> PART)?;
     Ok(seen)
 }
 

@@ -198,13 +198,9 @@ pub(super) fn message_columns(connection: &rusqlite::Connection) -> rusqlite::Re
     Ok(if format(connection)? < WITH_DIGESTS { MESSAGE_BEFORE } else { MESSAGE })
 }
 
-/// Among how many messages, as a power of two, hashes are ordered (`known.sql`): more would have those of a commit lie on more
-/// pages, and fewer would have more places to look at for one of any time.
-pub(super) const TOGETHER: u32 = 9;
-
-/// The same in a file of this format.
-pub(super) fn together(connection: &rusqlite::Connection) -> rusqlite::Result<u32> {
-    Ok(if format(connection)? < WITH_DIGESTS { 12 } else { TOGETHER })
+/// Among how many messages, as a power of two, the hashes of keys are ordered in a file of this format.
+pub(super) fn keys_together(connection: &rusqlite::Connection) -> rusqlite::Result<u32> {
+    Ok(if format(connection)? < WITH_DIGESTS { 12 } else { 11 })
 }
 
 /// The format that brought messages which have what they are known by.

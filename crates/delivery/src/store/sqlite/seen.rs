@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::rows::{TOGETHER, int};
+use super::rows::int;
 
 /// How many messages a filter is for, as a power of two.
 const RANGE: u32 = 16;
@@ -13,9 +13,12 @@ const RANGE: u32 = 16;
 /// The bits of a filter, as a power of two: 16 a message, 128 KiB.
 const BITS: u32 = 20;
 
+/// Among how many messages, as a power of two, digests are ordered (`known.sql`): a part.
+pub(super) const PART: u32 = 9;
+
 /// The bits of a part's filter, as a power of two: 8 a message, so that of 128 parts of a range two or three are looked at in
 /// vain.
-const PART_BITS: u32 = TOGETHER + 3;
+const PART_BITS: u32 = PART + 3;
 
 /// How many bits each digest sets, in both.
 const HASHES: u32 = 6;
@@ -75,7 +78,7 @@ impl Marks {
 const PART_WORDS: usize = 1 << (PART_BITS - 6);
 
 /// How many parts a range has.
-const PARTS: usize = 1 << (RANGE - TOGETHER);
+const PARTS: usize = 1 << (RANGE - PART);
 
 impl Range {
     fn new() -> Self {
@@ -88,7 +91,7 @@ impl Seen {
         let range = self.ranges.entry(seq >> RANGE).or_insert_with(Range::new);
         let marks = Marks::of(digest);
         marks.put_into(&mut range.all, BITS);
-        let part = (seq >> TOGETHER) as usize % PARTS * PART_WORDS;
+        let part = (seq >> PART) as usize % PARTS * PART_WORDS;
         marks.for_parts().put_into(&mut range.parts[part..part + PART_WORDS], PART_BITS);
         if self.ranges.len() > MAX_RANGES {
             self.ranges.pop_first();
@@ -96,14 +99,14 @@ impl Seen {
     }
 
     /// The parts in one of which an accept with this digest may have been, newest first: the numbers of their messages,
-    /// without the bits of [`TOGETHER`].
+    /// without the bits of [`PART`].
     pub(super) fn parts(&self, digest: &[u8]) -> impl Iterator<Item = i64> {
         let marks = Marks::of(digest);
         let found = self.ranges.iter().rev().filter(move |(_, range)| marks.are_in(&range.all, BITS));
         found.flat_map(move |(number, range)| {
             let parts = range.parts.chunks_exact(PART_WORDS).enumerate().rev();
             let found = parts.filter(move |(_, filter)| marks.for_parts().are_in(filter, PART_BITS));
-            found.map(move |(part, _)| (number << (RANGE - TOGETHER)) + int(part as u64))
+            found.map(move |(part, _)| (number << (RANGE - PART)) + int(part as u64))
         })
     }
 
@@ -144,7 +147,7 @@ mod tests {
         }
         let mut parts = 0;
         for (seq, digest) in (0..).zip(digests(1)).take(3 * FULL).step_by(101) {
-            assert!(seen.parts(&digest).any(|part| part == seq >> TOGETHER), "{seq}");
+            assert!(seen.parts(&digest).any(|part| part == seq >> PART), "{seq}");
             parts += seen.parts(&digest).count();
         }
         let looked_at = 3 * FULL / 101;

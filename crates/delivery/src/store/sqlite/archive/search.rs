@@ -7,7 +7,7 @@ use std::ops::{ControlFlow, Range};
 
 use rusqlite::{Connection, params};
 
-use super::super::rows::{by_message, int, key_hash, together};
+use super::super::rows::{by_message, int, key_hash, keys_together};
 use super::edge::accepted_since;
 use super::lanes::{Place, pending_lanes, walk};
 use super::view::{Page, State, Unrouted, Wanted};
@@ -92,6 +92,10 @@ pub(super) fn deliveries(connection: &Connection, wanted: &Wanted, work: usize) 
     Ok(search.page)
 }
 
+/// What is dead, newest message first, and its lane.
+pub(in super::super) const DEAD: &str = "SELECT seq, lane FROM settled INDEXED BY dead
+    WHERE result >= 2 AND seq >= ?1 AND seq < ?2 ORDER BY seq DESC";
+
 /// A search under way.
 struct Search<'a> {
     connection: &'a Connection,
@@ -117,9 +121,7 @@ impl Search<'_> {
     }
 
     fn dead(&mut self, range: &Range<i64>) -> rusqlite::Result<()> {
-        let sql = "SELECT seq, lane FROM settled INDEXED BY dead
-                   WHERE result >= 2 AND seq >= ?1 AND seq < ?2 ORDER BY seq DESC";
-        let mut select = self.connection.prepare_cached(sql)?;
+        let mut select = self.connection.prepare_cached(DEAD)?;
         let mut rows = select.query([range.start, range.end])?;
         let wanted = self.wanted.lane.map(|lane| int(lane.0));
         while let Some(row) = rows.next()? {
@@ -212,7 +214,7 @@ pub(super) fn of_key(
         ends.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let (Some(first), Some(last)) = (first, last) else { return Ok(()) };
     let (first, last) = (first.max(range.start), last.min(range.end.saturating_sub(1)));
-    let together = together(connection)?;
+    let together = keys_together(connection)?;
     let mut select = connection.prepare_cached(&format!(
         "SELECT seq FROM message INDEXED BY message_of_key
          WHERE seq >> {together} = ?1 AND keyh = ?2 AND seq >= ?3 AND seq <= ?4 ORDER BY seq DESC",
