@@ -1,6 +1,6 @@
 //! What an accept is known by: two digests in the record of its message, and when that goes, a row of `once`.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, ToSql, params};
 
 use super::SqliteStore;
 use super::archive::edge::accepted_since;
@@ -93,10 +93,7 @@ pub(super) fn before(
         return Ok(None);
     }
     let connection = store.begin()?;
-    let found = parts.into_iter().find_map(|part| {
-        let found = find(connection, part, digest).map(|found| found.filter(|once| once.at >= until(now)));
-        found.transpose()
-    });
+    let found = parts.into_iter().find_map(|part| find(connection, part, digest, until(now)).transpose());
     let Some(first) = store.checked(found.transpose())? else { return Ok(None) };
     Ok(Some(if first.body == body {
         Appended::Again {
@@ -114,21 +111,49 @@ fn until(now: Timestamp) -> i64 {
     time(earlier(now, ONCE_FOR))
 }
 
-/// The accept with this digest in one part. Of a damaged one it is not known: rather twice than never, and the scrubber tells
-/// of it.
-fn find(connection: &Connection, part: i64, digest: &Digest) -> rusqlite::Result<Option<OnceRow>> {
+/// The newest accept with this digest in one part, that was not before `until`.
+fn find(
+    connection: &Connection,
+    part: i64,
+    digest: &Digest,
+    until: i64,
+) -> rusqlite::Result<Option<OnceRow>> {
     let place = format!("WHERE seq >> {PART} = ?1 AND substr(digest, 1, 8) = ?2 AND digest = ?3");
-    let wanted = params![part, &digest[..8], digest.as_slice()];
-    let message = connection
-        .prepare_cached(&format!("SELECT {MESSAGE} FROM message INDEXED BY message_of_digest {place}"))
-        .and_then(|mut select| one(select.query_row(wanted, MessageRow::read), String::new))?;
-    if let Some(once) = message.and_then(Result::ok).and_then(|message| OnceRow::of(&message)) {
+    let wanted = params![part, &digest[..8], digest.as_slice(), until];
+    let sql = format!(
+        "SELECT {MESSAGE} FROM message INDEXED BY message_of_digest {place} AND accepted >= ?4 ORDER BY seq DESC"
+    );
+    let message = |row: &Row<'_>| Ok(MessageRow::read(row)?.map(|message| OnceRow::of(&message)));
+    if let Some(once) = first_sound(connection, &sql, wanted, message)? {
         return Ok(Some(once));
     }
-    let once = connection
-        .prepare_cached(&format!("SELECT {ONCE} FROM once {place}"))
-        .and_then(|mut select| one(select.query_row(wanted, OnceRow::read), String::new))?;
-    Ok(once.and_then(Result::ok))
+    let sql = format!("SELECT {ONCE} FROM once {place} AND at >= ?4 ORDER BY seq DESC");
+    first_sound(connection, &sql, wanted, |row| Ok(OnceRow::read(row)?.map(Some)))
+}
+
+/// The first row that says something. What a damaged one says is not known: rather twice than never, and the scrubber tells of it.
+fn first_sound(
+    connection: &Connection,
+    sql: &str,
+    wanted: &[&dyn ToSql],
+    read: impl Fn(&Row<'_>) -> rusqlite::Result<Result<Option<OnceRow>, Broken>>,
+) -> rusqlite::Result<Option<OnceRow>> {
+    let mut select = connection.prepare_cached(sql)?;
+    let mut rows = select.query(wanted)?;
+    while let Some(row) = or_if_corrupt(rows.next(), None)? {
+        if let Some(Ok(Some(once))) = or_if_corrupt(one(read(row), String::new), None)? {
+            return Ok(Some(once));
+        }
+    }
+    Ok(None)
+}
+
+/// What stands on a page that is none any more is not known either, and holds nobody.
+fn or_if_corrupt<T>(found: rusqlite::Result<T>, instead: T) -> rusqlite::Result<T> {
+    match found {
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => Ok(instead),
+        other => other,
+    }
 }
 
 /// Keeps what a message is known by that is about to go, if it is not to be forgotten yet.
@@ -148,8 +173,6 @@ pub(super) fn forget(store: &mut SqliteStore, now: Timestamp, limit: usize) -> R
         select.query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))).optional()
     });
     let oldest = store.checked(oldest)?;
-    let of_messages = store.checked(accepted_since(connection, earlier(now, ONCE_FOR)))?;
-    store.seen.forget_before(oldest.map_or(of_messages, |(seq, _)| seq.min(of_messages)));
     if oldest.is_none_or(|(seq, at)| at >= until && seq >= known) {
         return Ok(false);
     }
@@ -161,6 +184,16 @@ pub(super) fn forget(store: &mut SqliteStore, now: Timestamp, limit: usize) -> R
         )
         .and_then(|mut delete| delete.execute(params![until, known, int(limit as u64)]));
     Ok(store.checked(deleted)? == limit)
+}
+
+/// Forgets where accepts may be found that are not known any more.
+pub(super) fn forget_places(store: &mut SqliteStore, now: Timestamp) -> Result<(), Fault> {
+    let connection = store.connection()?;
+    let oldest = connection.query_row("SELECT min(seq) FROM once", [], |row| row.get::<_, Option<i64>>(0));
+    let of_messages = or_if_corrupt(accepted_since(connection, earlier(now, ONCE_FOR)), 0);
+    let (oldest, of_messages) = (store.checked(oldest)?, store.checked(of_messages)?);
+    store.seen.forget_before(oldest.map_or(of_messages, |oldest| oldest.min(of_messages)));
+    Ok(())
 }
 
 /// Where accepts may be found, as the file has them. Of messages the index alone is read.
@@ -178,8 +211,8 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Seen> {
         Ok(())
     };
     add("SELECT seq, digest FROM once WHERE seq >= ?1 ORDER BY seq", i64::MIN)?;
-    let first = match newest(connection)? {
-        Some(newest) => accepted_since(connection, earlier(newest, ONCE_FOR))?,
+    let first = match or_if_corrupt(newest(connection), None)? {
+        Some(newest) => or_if_corrupt(accepted_since(connection, earlier(newest, ONCE_FOR)), 0)?,
         None => 0,
     };
     add(&format!("{OF_INDEX} WHERE seq >> {PART} >= ?1"), first >> PART)?;

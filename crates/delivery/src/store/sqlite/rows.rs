@@ -285,10 +285,11 @@ impl MessageRow {
         let Some(route) = route_of(row.get(6)?) else {
             return Ok(Err(Broken(format!("message {seq}: a route that is none"))));
         };
-        let digests: (Option<Digest>, Option<Digest>) = (row.get(10)?, row.get(11)?);
-        if digests.0.is_some() != digests.1.is_some() {
-            return Ok(Err(Broken(format!("message {seq}: half of what it is known by"))));
-        }
+        let once = match (row.get_ref(10)?.as_bytes_or_null()?, row.get_ref(11)?.as_bytes_or_null()?) {
+            (None, None) => None,
+            (Some(digest), Some(body)) => digest.try_into().ok().zip(body.try_into().ok()),
+            _ => None,
+        };
         let message = Self {
             seq,
             id: text(1)?,
@@ -298,7 +299,7 @@ impl MessageRow {
             route,
             fanout: fanout_of(&fanout).collect(),
             body: row.get::<_, Vec<u8>>(8)?.into(),
-            once: digests.0.zip(digests.1),
+            once,
         };
         let (hash, found): (i64, i64) = (row.get(3)?, row.get(9)?);
         let expected = message.crc(&fanout);

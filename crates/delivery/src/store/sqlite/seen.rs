@@ -23,7 +23,8 @@ const PART_BITS: u32 = PART + 3;
 /// How many bits each digest sets, in both.
 const HASHES: u32 = 6;
 
-/// How many filters there are at most; accepts before the newest 67 million are not known again, so that memory has a bound.
+/// How many ranges there are at most, of 192 KiB each; accepts before the newest 67 million are not known again, so that memory has
+/// a bound.
 pub(super) const MAX_RANGES: usize = 1024;
 
 /// The filters, by the numbers of their ranges.

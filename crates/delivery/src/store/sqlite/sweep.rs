@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::SqliteStore;
 use super::once;
 use super::pending::End;
+use super::queries::one;
 use super::rows::{MESSAGE, MessageRow, int, time};
 use crate::clock::Timestamp;
 use crate::retry::Reason;
@@ -137,6 +138,9 @@ pub(super) fn tidy(store: &mut SqliteStore, now: Timestamp) -> Result<bool, Faul
     if store.sweeper.rest_until.is_some_and(|until| now < until) {
         return Ok(false);
     }
+    if store.sweeper.after == 0 {
+        once::forget_places(store, now)?;
+    }
     let forgot = once::forget(store, now, STEP)?;
     let more = forgot | drop_history(store, now)? | give_back(store)?;
     if !more {
@@ -159,14 +163,15 @@ fn drop_history(store: &mut SqliteStore, now: Timestamp) -> Result<bool, Fault> 
         .connection()?
         .prepare_cached(&format!("SELECT {MESSAGE} FROM message WHERE seq > ?1 ORDER BY seq LIMIT ?2"))
         .and_then(|mut select| {
-            let rows = select.query_map(params![store.sweeper.after, int(STEP as u64)], MessageRow::read)?;
+            let read = |row: &Row<'_>| one(MessageRow::read(row), String::new);
+            let rows = select.query_map(params![store.sweeper.after, int(STEP as u64)], read)?;
             rows.collect::<rusqlite::Result<Vec<_>>>()
         });
     let found = store.checked(found)?;
     let full = found.len() == STEP;
     for message in found {
         // A broken record is left for the scrubber to report.
-        let Ok(message) = message else { continue };
+        let Some(Ok(message)) = message else { continue };
         if message.accepted > too_old && excess == 0 {
             return Ok(false);
         }

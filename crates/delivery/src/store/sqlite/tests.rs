@@ -136,22 +136,45 @@ fn an_accept_is_known_again_whose_message_is_gone_already() {
 fn what_a_damaged_record_says_is_not_known_again() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = open(folder.path());
-    once(&mut store, [1; 32], NOW);
-    store.commit().unwrap();
-    let connection = Connection::open(folder.path().join("store.sqlite")).unwrap();
-    assert!(matches!(once(&mut store, [1; 32], NOW), Appended::Again { .. }));
-    store.abort().unwrap();
-    for damage in ["id = 'msg_other'", "digest = NULL", "body_digest = x'00'"] {
-        connection
-            .execute_batch(&format!("SAVEPOINT sound; UPDATE message SET {damage}; RELEASE sound"))
-            .unwrap();
-        assert_eq!(scrub::scrub(folder.path()).unwrap().wrong, 1, "{damage}");
+    for (number, damage) in (1..).zip(["id = 'msg_other'", "digest = NULL", "body_digest = x'00'"]) {
+        once(&mut store, [number; 32], NOW);
+        store.commit().unwrap();
+        assert!(matches!(once(&mut store, [number; 32], NOW), Appended::Again { .. }));
+        store.abort().unwrap();
+        let connection = Connection::open(folder.path().join("store.sqlite")).unwrap();
+        let changed =
+            connection.execute(&format!("UPDATE message SET {damage} WHERE digest = ?1"), [[number; 32]]);
+        assert_eq!(changed.unwrap(), 1);
+        assert_eq!(scrub::scrub(folder.path()).unwrap().wrong, u64::from(number), "{damage}");
         assert!(
-            matches!(once(&mut store, [1; 32], NOW), Appended::New { .. }),
-            "rather twice than never: {damage}"
+            matches!(once(&mut store, [number; 32], NOW), Appended::New { .. }),
+            "rather twice: {damage}"
+        );
+        store.abort().unwrap();
+        let years_later = NOW.after(Retention::default().age * 100);
+        assert!(
+            !store.tidy(years_later.after(Duration::from_secs(60) * u32::from(number))).unwrap(),
+            "{damage}"
         );
         store.abort().unwrap();
     }
+}
+
+#[test]
+fn an_accept_that_was_known_before_is_known_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(folder.path());
+    let mut accept = |hours: u32| {
+        let now = NOW.after(Duration::from_secs(3600) * hours);
+        let became = once(&mut store, [1; 32], now);
+        while store.tidy(now).unwrap() | store.commit().unwrap() {}
+        matches!(became, Appended::New { .. })
+    };
+    // Their messages are kept for a week, and lie beside each other.
+    assert_eq!([0, 23, 25, 26, 48, 50, 51].map(&mut accept), [true, false, true, false, false, true, false]);
+    let connection = Connection::open(folder.path().join("store.sqlite")).unwrap();
+    connection.execute("UPDATE message SET id = 'msg_other' WHERE seq = 3", []).unwrap();
+    assert_eq!([52, 53].map(accept), [true, false], "one that is damaged hides no other");
 }
 
 #[test]

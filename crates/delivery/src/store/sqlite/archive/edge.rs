@@ -35,7 +35,7 @@ pub(in super::super) fn accepted_since(connection: &Connection, at: Timestamp) -
     let columns = message_columns(connection)?;
     let sql = format!("SELECT {columns} FROM message WHERE seq >= ?1 AND seq < ?2 ORDER BY seq LIMIT 1");
     let mut select = connection.prepare_cached(&sql)?;
-    edge(first, last + 1, |mut from, to| {
+    edge(first.max(0), last.saturating_add(1), |mut from, to| {
         loop {
             let found = select
                 .query_row([from, to], |row| Ok((row.get(0)?, one(MessageRow::read(row), String::new)?)));
