@@ -10,6 +10,11 @@ use std::ops::Range;
 use crate::error::{Fault, MAX_BYTES, MAX_DEPTH, ParseError};
 use crate::words::{self, WORD};
 
+/// Whether it is white space (RFC 8259, section 2).
+pub(crate) const fn is_white(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
 /// A place in a text that is read from left to right.
 pub(crate) struct Cursor<'a> {
     text: &'a str,
@@ -64,7 +69,7 @@ impl<'a> Cursor<'a> {
     #[cold]
     fn drop_space(&mut self) -> Option<u8> {
         let rest = &self.bytes()[self.at..];
-        let space = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).count();
+        let space = rest.iter().take_while(|byte| is_white(**byte)).count();
         self.compact.extend_from_slice(&self.bytes()[self.run_start..self.at]);
         self.at += space;
         self.run_start = self.at;

@@ -9,17 +9,13 @@ mod avx512;
 use wide::u8x16;
 
 use crate::blocks::{self, BLOCK, same};
+use crate::json::is_white;
 
 /// How many bytes are looked at at once: a bit of a word each.
 const STRIDE: usize = u64::BITS as usize;
 
 /// A stride with the byte before it, and as much behind it: whole blocks are copied, wherever they begin.
 const WINDOW: usize = 1 + 2 * STRIDE;
-
-/// Whether it is white space (RFC 8259, section 2).
-const fn is_white(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
-}
 
 /// By byte, whether what ends with it is no number or literal: these alone could grow by what follows. What begins with a quote
 /// can follow neither.

@@ -9,7 +9,8 @@ use std::arch::x86_64::{
 use fearless_simd::prelude::SimdFrom;
 use fearless_simd::{kernel, u8x64};
 
-use super::{ENDS, Quoted, STRIDE, is_white};
+use super::{ENDS, Quoted, STRIDE};
+use crate::json::is_white;
 
 /// What a byte is, a bit each.
 const WHITE: u8 = 1;
