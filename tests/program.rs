@@ -194,28 +194,29 @@ async fn completions_are_printed_for_every_shell() {
 }
 
 #[tokio::test]
-async fn ctrl_c_ends_a_send_with_its_account() {
+async fn a_signal_ends_a_send_with_its_account() {
     let receiver = MockReceiver::builder().credentials("u", "p").start().await.unwrap();
-    let mut sending = tokio::process::Command::new(PROGRAM)
-        .args(["send", "crates/payload/src/sample.json", "--retry-for", "10m", "--url", &receiver.url()])
-        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    receiver.wait_for(1, std::time::Duration::from_secs(20)).await.unwrap();
-    let mut printed = sending.stdout.take().map(tokio::io::BufReader::new).unwrap();
-    let mut attempted = String::new();
-    tokio::io::AsyncBufReadExt::read_line(&mut printed, &mut attempted).await.unwrap();
-    assert!(attempted.contains("401"), "{attempted}");
-    let pid = sending.id().unwrap().to_string();
-    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
-    let mut rest = String::new();
-    tokio::io::AsyncReadExt::read_to_string(&mut printed, &mut rest).await.unwrap();
-    assert_eq!(sending.wait().await.unwrap().code(), Some(1));
-    assert_eq!(
-        rest.lines().last(),
-        Some("sent 0, delivered 0, failed 0, interrupted: the rest was not sent")
-    );
+    for signal in ["-INT", "-TERM"] {
+        let mut sending = tokio::process::Command::new(PROGRAM)
+            .args(["send", "crates/payload/src/sample.json", "--retry-for", "10m", "--url", &receiver.url()])
+            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut printed = sending.stdout.take().map(tokio::io::BufReader::new).unwrap();
+        let mut attempted = String::new();
+        tokio::io::AsyncBufReadExt::read_line(&mut printed, &mut attempted).await.unwrap();
+        assert!(attempted.contains("401"), "{attempted}");
+        let pid = sending.id().unwrap().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+        let mut rest = String::new();
+        tokio::io::AsyncReadExt::read_to_string(&mut printed, &mut rest).await.unwrap();
+        assert_eq!(sending.wait().await.unwrap().code(), Some(1), "{signal}");
+        assert_eq!(
+            rest.lines().last(),
+            Some("sent 0, delivered 0, failed 0, interrupted: the rest was not sent")
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,6 +18,7 @@ mod secret;
 mod send;
 mod serve;
 mod show;
+mod stop;
 mod store;
 mod target;
 

@@ -19,6 +19,7 @@ use crate::args::receive::{Receive, ScriptArguments};
 use crate::clock;
 use crate::exit::{Failure, NOT_ALL_WELL, UNKNOWN};
 use crate::show;
+use crate::stop::Stop;
 
 pub(crate) use print::print;
 use printer::{Manner, Printer, Queue};
@@ -48,6 +49,7 @@ pub(crate) async fn receive(arguments: Box<Receive>) -> Result<ExitCode, Failure
             to_print.push(capture);
         }
     });
+    let mut stop = Stop::listen()?;
     let receiver = builder.start().await.map_err(|error| Failure::cannot_run(format!("error: {error}")))?;
     if let Some(export) = arguments.captures.export {
         earlier.play(&receiver, &queue);
@@ -60,7 +62,7 @@ pub(crate) async fn receive(arguments: Box<Receive>) -> Result<ExitCode, Failure
         .map_err(|error| Failure::cannot_run(format!("error: the system gives no thread: {error}")))?;
     earlier.play(&receiver, &queue);
     let alone = arguments.captures.record.is_none() && arguments.inspect.is_none();
-    run(&receiver, &arguments.script, &queue, alone).await;
+    run(&receiver, &arguments.script, &queue, alone, &mut stop).await;
     receiver.close(settings::CLOSING).await;
     // What was under way counts too: the summary, the reports and the exit code tell of the same captures.
     let ended = Ended::of(receiver.log(), &arguments.script);
@@ -197,7 +199,7 @@ fn decided(captures: &Captures, wanted: &ScriptArguments) -> bool {
 /// Until it is decided, the time is over, or somebody ends it.
 ///
 /// `alone` says that nothing but standard output tells what comes: when nobody reads that, there is nobody left.
-async fn run(receiver: &MockReceiver, wanted: &ScriptArguments, queue: &Queue, alone: bool) {
+async fn run(receiver: &MockReceiver, wanted: &ScriptArguments, queue: &Queue, alone: bool, stop: &mut Stop) {
     let limit = wanted.timeout.unwrap_or(FOREVER);
     let expected = wanted.expect.is_some() || wanted.expect_events.is_some();
     // Looking at each capture costs as much as taking it in, and is only done for who asks.
@@ -211,7 +213,7 @@ async fn run(receiver: &MockReceiver, wanted: &ScriptArguments, queue: &Queue, a
     tokio::pin!(ends);
     tokio::select! {
         () = &mut ends => return,
-        () = stopped() => return,
+        () = stop.asked() => return,
         () = queue.lost() => {}
     }
     anstream::eprintln!("standard output cannot be written any more");
@@ -220,22 +222,6 @@ async fn run(receiver: &MockReceiver, wanted: &ScriptArguments, queue: &Queue, a
     }
     tokio::select! {
         () = ends => {}
-        () = stopped() => {}
+        () = stop.asked() => {}
     }
-}
-
-/// Until Ctrl-C or a termination signal.
-pub(crate) async fn stopped() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminated.recv() => {}
-            }
-            return;
-        }
-    }
-    let _ = tokio::signal::ctrl_c().await;
 }

@@ -20,6 +20,7 @@ use sender::settings::Guarding;
 use crate::args::Send;
 use crate::exit::{Failure, NOT_ALL_WELL};
 use crate::input;
+use crate::stop::Stop;
 use crate::target::{Destination, destination};
 
 pub(crate) use hand_over::hand_over;
@@ -28,7 +29,7 @@ use report::Report;
 /// How many updates are handed over before waiting for them; far below what the queue holds.
 const BATCH: usize = 10_000;
 
-/// How long attempts under way may go on after Ctrl-C.
+/// How long attempts under way may go on after Ctrl-C or a termination signal.
 const GRACE: Duration = Duration::from_secs(2);
 
 pub(crate) async fn send(arguments: Box<Send>) -> Result<ExitCode, Failure> {
@@ -49,6 +50,7 @@ pub(crate) async fn send(arguments: Box<Send>) -> Result<ExitCode, Failure> {
     };
     let as_is = if arguments.as_is { unread(&arguments)? } else { Vec::new() };
     let total = updates.len() + as_is.len();
+    let mut stop = Stop::listen()?;
     let report = Report::new(&destination.integrations, total, arguments.json);
     let Destination { integrations, policies } = destination;
     let sender =
@@ -65,7 +67,7 @@ pub(crate) async fn send(arguments: Box<Send>) -> Result<ExitCode, Failure> {
     };
     tokio::select! {
         sent = all => sent.map_err(|error| Failure::cannot_run(format!("error: {error}")))?,
-        _ = tokio::signal::ctrl_c() => {
+        () = stop.asked() => {
             sender.engine().shut_down(GRACE).await;
             report.interrupted();
         }

@@ -24,6 +24,7 @@ use tokio::sync::oneshot;
 use crate::args::Serve;
 use crate::clock::sleep;
 use crate::exit::{CANNOT_RUN, Failure};
+use crate::stop::Stop;
 use crate::{key, show};
 
 /// How often the whole store is verified.
@@ -46,12 +47,13 @@ pub(crate) async fn serve(arguments: Box<Serve>) -> Result<ExitCode, Failure> {
     let listener = listen(arguments.listen.as_deref().unwrap_or(&settings.server.listen)).await?;
     let address = listener.local_addr().map_err(|error| cannot_run(&error))?;
     let portal = Arc::new(open(&arguments, &settings, address, guarding).await?);
+    let mut stop = Stop::listen()?;
     portal.set_up(settings).await.map_err(|error| cannot_run(&error))?;
     let count = portal.sender.integrations().len();
     warn(&arguments, &portal).await;
-    let (stop, stopped) = oneshot::channel::<()>();
+    let (close, closed) = oneshot::channel::<()>();
     let answering = spawn(portal::server::serve(listener, Arc::clone(&portal), async {
-        let _ = stopped.await;
+        let _ = closed.await;
     }));
     let _scrubbing = spawn(scrub_now_and_then(arguments.data.clone()));
     let _reloading = arguments
@@ -65,17 +67,17 @@ pub(crate) async fn serve(arguments: Box<Serve>) -> Result<ExitCode, Failure> {
         arguments.data.display(),
         way_in(&portal.access, address)
     ));
-    crate::receive::stopped().await;
+    stop.asked().await;
     tracing::info!(seconds = drain.as_secs(), "draining; a second signal stops at once");
     portal.drain();
     tokio::select! {
         () = portal.sender.engine().shut_down(drain) => {}
-        () = crate::receive::stopped() => {
+        () = stop.asked() => {
             tracing::warn!("stopped at once; what was under way may be delivered again");
             return Ok(ExitCode::from(CANNOT_RUN));
         }
     }
-    let _ = stop.send(());
+    let _ = close.send(());
     answering.await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
