@@ -1,7 +1,10 @@
-//! What the store costs the processor a delivery, beside the least that one in SQLite could: the same bodies as one record a
-//! commit, and all that is settled with it as another, without an index. What the rest buys is that each message, and each end,
-//! is found by itself.
+//! What the store costs the processor a delivery, beside the least that others in SQLite could, which keep the same and promise
+//! less. All write the bodies of a commit, and the ends of the commit before, with a checksum each.
+//!
+//! What the rest buys is that each message, and each end, is found by what it has to be found by, and checked as it is read.
 
+use delivery::message::Message;
+use delivery::store::sqlite::{Retention, SqliteStore};
 use delivery::store::{Digest, Entry, Store};
 use fastrand::Rng;
 use rusqlite::{Connection, params};
@@ -13,13 +16,65 @@ use super::{OnDisk, delivered, folder};
 /// Deliveries a commit: a request of as many updates, and the end of those before.
 const BATCH: usize = 1_000;
 
-/// As the store has it (`sqlite/open.rs`), and one table for all.
-const PACKED: &str = "PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-    PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -4000;
-    CREATE TABLE batch (id INTEGER PRIMARY KEY, bytes BLOB NOT NULL, crc INTEGER NOT NULL) STRICT;";
+/// As the store has it (`sqlite/open.rs`).
+const SETTINGS: &str = "PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+    PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -4000;";
+
+/// What the store's tables hold, without what nobody looks for.
+const TABLES: &str = "
+    CREATE TABLE batch (id INTEGER PRIMARY KEY, bytes BLOB NOT NULL, crc INTEGER NOT NULL) STRICT;
+    CREATE TABLE message (
+        seq INTEGER PRIMARY KEY, id TEXT NOT NULL, key TEXT NOT NULL, accepted INTEGER NOT NULL, fanout BLOB NOT NULL,
+        body BLOB NOT NULL, digest BLOB NOT NULL, body_digest BLOB NOT NULL, crc INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE settled (
+        seq INTEGER PRIMARY KEY, n INTEGER NOT NULL, at INTEGER NOT NULL, outcome TEXT NOT NULL, status INTEGER NOT NULL,
+        took INTEGER NOT NULL, response TEXT NOT NULL, peer TEXT NOT NULL, crc INTEGER NOT NULL
+    ) STRICT;";
+
+const SHORT: [&str; 2] = [
+    "INSERT INTO message (seq, id, key, accepted, fanout, body, digest, body_digest, crc)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    "INSERT INTO settled (seq, n, at, outcome, status, took, response, peer, crc)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+];
+
+/// What the store writes of a delivery that arrived at once.
+const WHOLE: [&str; 2] = [
+    "INSERT INTO message (seq, id, key, accepted, fanout, body, digest, body_digest, crc, keyh, supersedable, route)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, 0)",
+    "INSERT INTO settled (seq, n, at, outcome, status, took, response, peer, crc, lane, result, detail, attempts,
+         accepted, number, ended, word, connect, tls, first_byte)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, 0, '', 1, ?3, 1, ?3, 'delivered', NULL, NULL, NULL)",
+];
 
 /// How many bytes of bodies go by before the log is written into the file.
 const CHECKPOINT_EVERY: usize = 4 * 1024 * 1024;
+
+/// Which records a delivery is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Layout {
+    /// All bodies of a commit are one, and all ends another, of a bit and a digest each.
+    Packed,
+    /// The bodies of a commit are one; a message and an end are a row each, found by their number.
+    BodiesPacked,
+    /// A message with its body and an end are a row each, found by their number.
+    Rows,
+    /// In the store's own tables, with its indexes.
+    Same,
+}
+
+const LAYOUTS: [(Layout, &str); 4] = [
+    (Layout::Packed, "bodies one record and ends another"),
+    (Layout::BodiesPacked, "bodies one record, the rest a row each, without an index"),
+    (Layout::Rows, "a row each, without an index"),
+    (Layout::Same, "the store's own rows, by bare statements"),
+];
+
+/// Somewhere among all numbers, as a hash is.
+fn spread(number: i64) -> i64 {
+    number.wrapping_mul(0x2545_f491_4f6c_dd1d)
+}
 
 /// The processor's time that this process has taken, the system's for it included, in seconds.
 fn processor() -> f64 {
@@ -27,46 +82,79 @@ fn processor() -> f64 {
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
-struct Packed {
+struct Bound {
+    layout: Layout,
     connection: Connection,
     logged: usize,
     _folder: TempDir,
 }
 
-impl Packed {
-    fn new() -> rusqlite::Result<Self> {
+impl Bound {
+    fn new(layout: Layout) -> rusqlite::Result<Self> {
         let folder = folder();
-        let connection = Connection::open(folder.path().join("packed"))?;
-        connection.execute_batch(PACKED)?;
-        Ok(Self { connection, logged: 0, _folder: folder })
+        if layout == Layout::Same {
+            drop(SqliteStore::open(folder.path(), Retention::default()).expect("it is empty"));
+        }
+        let connection = Connection::open(folder.path().join("store.sqlite"))?;
+        connection.execute_batch(SETTINGS)?;
+        if layout != Layout::Same {
+            connection.execute_batch(TABLES)?;
+        }
+        Ok(Self { layout, connection, logged: 0, _folder: folder })
     }
 
-    fn write(&mut self, entries: &[Entry]) -> rusqlite::Result<()> {
-        let bodies = entries.iter().map(|entry| &*entry.message.body).collect::<Vec<_>>().concat();
-        // A bit each, and a digest to know it again by.
-        let ends = vec![0_u8; entries.len() / 8 + entries.len() * size_of::<Digest>()];
+    fn write(&mut self, entries: &[Entry], number: i64) -> rusqlite::Result<()> {
         let transaction = self.connection.unchecked_transaction()?;
-        let mut insert = transaction.prepare("INSERT INTO batch (bytes, crc) VALUES (?1, ?2)")?;
-        for bytes in [&bodies, &ends] {
-            insert.execute(params![bytes, crc32c::crc32c(bytes)])?;
+        if matches!(self.layout, Layout::Packed | Layout::BodiesPacked) {
+            self.batch(&entries.iter().map(|entry| &*entry.message.body).collect::<Vec<_>>().concat())?;
         }
-        drop(insert);
+        if self.layout == Layout::Packed {
+            self.batch(&vec![0; entries.len() / 8 + entries.len() * size_of::<Digest>()])?;
+        } else {
+            self.rows(entries, number)?;
+        }
         transaction.commit()?;
-        self.logged += bodies.len();
+        self.logged += entries.iter().map(|entry| entry.message.body.len()).sum::<usize>();
         if self.logged >= CHECKPOINT_EVERY {
             self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
             self.logged = 0;
         }
         Ok(())
     }
+
+    fn batch(&self, bytes: &[u8]) -> rusqlite::Result<()> {
+        let mut insert = self.connection.prepare_cached("INSERT INTO batch (bytes, crc) VALUES (?1, ?2)")?;
+        insert.execute(params![bytes, crc32c::crc32c(bytes)])?;
+        Ok(())
+    }
+
+    fn rows(&self, entries: &[Entry], number: i64) -> rusqlite::Result<()> {
+        let [message, settled] = if self.layout == Layout::Same { WHOLE } else { SHORT };
+        let mut message = self.connection.prepare_cached(message)?;
+        let mut settled = self.connection.prepare_cached(settled)?;
+        let wanted = message.parameter_count();
+        let elsewhere = self.layout == Layout::BodiesPacked;
+        for (seq, Entry { message: Message { id, key, body, .. }, once, .. }) in (number..).zip(entries) {
+            let (digest, body_digest) = once.unwrap_or_default();
+            let body = if elsewhere { &[] } else { &**body };
+            let crc = crc32c::crc32c_append(crc32c::crc32c(body), id.as_str().as_bytes());
+            let fanout = [0_u8; 16];
+            let (id, key) = (id.as_str(), key.as_str());
+            let values = params![seq, id, key, seq, fanout, body, digest, body_digest, crc, spread(seq)];
+            message.execute(&values[..wanted])?;
+            settled.execute(params![seq, seq, seq, "200 OK", 200, 3000, "ok", "192.0.2.1:443", crc])?;
+        }
+        Ok(())
+    }
 }
 
-/// Prints microseconds of processor a delivery, of both.
+/// Prints microseconds of processor a delivery, of each.
 pub(super) fn compare(commits: usize) {
-    let (mut store, mut packed) = (OnDisk::new(), Packed::new().expect("the disk works"));
+    let mut store = OnDisk::new();
+    let mut bounds = LAYOUTS.map(|(layout, _)| Bound::new(layout).expect("the disk works"));
     let mut dice = Rng::with_seed(1);
-    let (mut claimed, mut took) = (Vec::new(), [0.0; 2]);
-    for _ in 0..commits {
+    let (mut claimed, mut took) = (Vec::new(), [0.0; 1 + LAYOUTS.len()]);
+    for number in (0..).step_by(BATCH).take(commits) {
         let mut entries = store.entries(BATCH);
         for entry in &mut entries {
             let mut digest: Digest = [0; 32];
@@ -75,16 +163,22 @@ pub(super) fn compare(commits: usize) {
         }
         let now = store.now();
         let finishes: Vec<_> = claimed.drain(..).map(|id| delivered(store.lane, id, now)).collect();
+        let [ours, others @ ..] = &mut took;
         let begun = processor();
         for finish in &finishes {
             assert!(store.store.finish(finish).expect("the disk works").settled);
         }
         claimed = store.append(&entries);
-        took[0] += processor() - begun;
-        let begun = processor();
-        packed.write(&entries).expect("the disk works");
-        took[1] += processor() - begun;
+        *ours += processor() - begun;
+        for (bound, took) in bounds.iter_mut().zip(others) {
+            let begun = processor();
+            bound.write(&entries, number).expect("the disk works");
+            *took += processor() - begun;
+        }
     }
-    let [ours, packed] = took.map(|seconds| seconds * 1e6 / (commits * BATCH) as f64);
-    println!("alone, {BATCH} a commit: {ours:.1} µs of processor a delivery, {packed:.1} as one record");
+    println!("alone, {BATCH} a commit, µs of processor a delivery:");
+    let names = ["the store"].into_iter().chain(LAYOUTS.map(|(_, name)| name));
+    for (name, seconds) in names.zip(took) {
+        println!("  {:>5.1} {name}", seconds * 1e6 / (commits * BATCH) as f64);
+    }
 }

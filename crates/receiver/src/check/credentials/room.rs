@@ -2,6 +2,9 @@
 //!
 //! Decoding here takes canonical base64 only and says nothing about the rest: what it does not take, the crate decides.
 
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+
 use base64::engine::general_purpose::STANDARD;
 use base64::{DecodeError, Engine};
 
@@ -16,19 +19,21 @@ const USUAL: usize = STEPS * STEP_BYTES;
 /// How many bytes are looked at together to see whether they are UTF-8.
 const BLOCK: usize = 16;
 
+/// A step puts more down than it has, of which the next step puts others over the last bytes.
+const ROOM: usize = USUAL + BLOCK;
+
 /// Memory for one reading of credentials. It is not printed, because it holds a password.
 // Aligned, so that whole blocks are looked at from the beginning.
 #[repr(align(16))]
 pub struct Room {
-    /// A step puts eight bytes down, of which the next step puts others over the last two.
-    usual: [u8; USUAL + BLOCK],
+    usual: [u8; ROOM],
     long: Vec<u8>,
 }
 
 impl Default for Room {
     #[inline]
     fn default() -> Self {
-        Self { usual: [0; USUAL + BLOCK], long: Vec::new() }
+        Self { usual: [0; ROOM], long: Vec::new() }
     }
 }
 
@@ -70,20 +75,22 @@ impl Room {
     }
 }
 
+/// The characters of base64, by their values (RFC 4648, section 4).
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 /// What stands for no character of the alphabet: a bit beyond the three bytes of a group.
 const NONE: u32 = 0x8000_0000;
 
-/// The bits of a character at each of the four places of a group (RFC 4648, section 4), where they lie in its three bytes when
+/// The bits of a character at each of the four places of a group, where they lie in its three bytes when
 /// those are taken as a number, the first byte lowest.
 const BITS: [[u32; 256]; 4] = {
-    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut bits = [[NONE; 256]; 4];
     let mut value = 0;
-    while value < alphabet.len() {
+    while value < ALPHABET.len() {
         let mut place = 0;
         while place < 4 {
             let group = (value as u32) << (18 - 6 * place);
-            bits[place][alphabet[value] as usize] = group.swap_bytes() >> 8;
+            bits[place][ALPHABET[value] as usize] = group.swap_bytes() >> 8;
             place += 1;
         }
         value += 1;
@@ -125,9 +132,9 @@ enum Bytes {
     Any,
 }
 
-/// Decodes a token that is canonical and no longer than there is room for; gives how many bytes it encodes, and of what kind.
+/// The characters of a token that there is room for, without its padding, and how many bytes they encode.
 #[inline]
-fn decode(token: &[u8], room: &mut [u8; USUAL + BLOCK]) -> Option<(usize, Bytes)> {
+fn shape(token: &[u8]) -> Option<(&[u8], usize)> {
     if token.is_empty() || !token.len().is_multiple_of(4) || token.len() > STEPS * STEP {
         return None;
     }
@@ -137,7 +144,24 @@ fn decode(token: &[u8], room: &mut [u8; USUAL + BLOCK]) -> Option<(usize, Bytes)
         _ => 0,
     };
     let length = token.len() / 4 * 3 - padding;
-    let (steps, rest) = token[..token.len() - padding].as_chunks::<STEP>();
+    Some((&token[..token.len() - padding], length))
+}
+
+/// Decodes a token that is canonical and no longer than there is room for; gives how many bytes it encodes, and of what kind.
+#[inline]
+fn decode(token: &[u8], room: &mut [u8; ROOM]) -> Option<(usize, Bytes)> {
+    let (characters, length) = shape(token)?;
+    #[cfg(target_arch = "x86_64")]
+    if let Some(simd) = fearless_simd::Level::new().as_avx512() {
+        return Some((length, avx512::decode(simd, characters, length, room)?));
+    }
+    Some((length, decode_portably(characters, length, room)?))
+}
+
+/// The same by what every processor has: so many characters, which encode so many bytes.
+#[inline]
+fn decode_portably(characters: &[u8], length: usize, room: &mut [u8; ROOM]) -> Option<Bytes> {
+    let (steps, rest) = characters.as_chunks::<STEP>();
     let (mut at, mut seen, mut odds) = (0, 0, 0);
     for characters in steps {
         let word = step(characters, &mut seen);
@@ -158,7 +182,7 @@ fn decode(token: &[u8], room: &mut [u8; USUAL + BLOCK]) -> Option<(usize, Bytes)
     }
     let blanks = u64::from_le_bytes([b' '; 8]) << behind;
     let plain = (odds | odd(word | blanks)) & (ONES << 7) == 0;
-    Some((length, if plain { Bytes::Plain } else { Bytes::Any }))
+    Some(if plain { Bytes::Plain } else { Bytes::Any })
 }
 
 #[cfg(test)]
@@ -189,6 +213,20 @@ mod tests {
         fn any_token_is_decoded_as_the_crate_decodes_it(token in "[A-Za-z0-9+/]{0,24}[AQgw=+\\-é]{0,4}") {
             let (mut room, token) = (Room::default(), token.as_bytes());
             prop_assert_eq!(room.decode(token).map(bytes_of), STANDARD.decode(token));
+        }
+
+        /// Where the processor has one way only, both are the same.
+        #[test]
+        fn both_ways_decode_alike(token in "[A-Za-z0-9+/]{0,132}([A-Za-z0-9+/=\\-é]{0,8}|[AQgw=]{0,4})") {
+            let mut rooms = [Room::default(), Room::default()];
+            let token = token.as_bytes();
+            let decoded = decode(token, &mut rooms[0].usual);
+            let portably = shape(token).and_then(|(characters, length)| {
+                Some((length, decode_portably(characters, length, &mut rooms[1].usual)?))
+            });
+            prop_assert_eq!(decoded, portably);
+            let length = decoded.map_or(0, |(length, _)| length);
+            prop_assert_eq!(&rooms[0].usual[..length], &rooms[1].usual[..length]);
         }
 
         #[test]
