@@ -56,6 +56,13 @@ const CRITERION: &[(&str, &[Row])] = &[
     ("scheduler", &[row("schedule", "1000000 waiting", "100 waiting", 0.8)]),
 ];
 
+/// How many rounds Criterion's benches take; an odd number has a median.
+const ROUNDS: usize = 9;
+
+/// How long Criterion prepares, measures and computes for one figure of a round.
+const LENGTHS: [&str; 8] =
+    ["--warm-up-time", "0.2", "--measurement-time", "0.4", "--sample-size", "20", "--nresamples", "2000"];
+
 /// The most that waits in a store, where a look shall be quick.
 const QUICK_BACKLOG: &str = "10000";
 
@@ -85,13 +92,7 @@ pub(crate) fn bench(words: &[&str]) -> Result<(), String> {
     let wanted = |name: &str| names.is_empty() || names.contains(&name);
     let mut rows = Vec::new();
     for (name, of) in CRITERION.iter().filter(|(name, _)| wanted(name)) {
-        let times = if quick { ["0.2", "0.5", "10"] } else { ["1", "3", "100"] };
-        let [warm_up, measured, samples] = times;
-        let lengths = ["--warm-up-time", warm_up, "--measurement-time", measured, "--sample-size", samples];
-        let mut command = command(name, &lengths);
-        command.envs(quick.then_some(("BENCH_BACKLOG", QUICK_BACKLOG)));
-        succeed(&mut command)?;
-        rows.extend(of.iter().map(row_of).collect::<Result<Vec<_>, _>>()?);
+        rows.extend(in_rounds(name, of, quick)?);
     }
     for name in IN_TURN.iter().filter(|name| wanted(name)) {
         rows.extend(in_turn(name, quick)?);
@@ -113,6 +114,21 @@ fn run(bench: &str, arguments: &[&str]) -> Result<(), String> {
 fn command(bench: &str, arguments: &[&str]) -> Command {
     let before = ["bench", "--quiet", "--package", "fusion-webhook", "--bench", bench, "--"];
     cargo_command(&[before.as_slice(), arguments].concat())
+}
+
+/// The rows of a bench of Criterion's. It measures one thing after the other, so that a machine whose pace changes would be
+/// what a ratio tells of: each round measures all once, and shortly.
+fn in_rounds(name: &str, rows: &[Row], quick: bool) -> Result<Vec<Value>, String> {
+    let mut ratios = vec![Vec::new(); rows.len()];
+    for _ in 0..if quick { 1 } else { ROUNDS } {
+        let mut command = command(name, &LENGTHS);
+        command.envs(quick.then_some(("BENCH_BACKLOG", QUICK_BACKLOG)));
+        succeed(&mut command)?;
+        for (ratios, row) in ratios.iter_mut().zip(rows) {
+            ratios.push(nanoseconds(row.group, row.yardstick)? / nanoseconds(row.group, row.ours)?);
+        }
+    }
+    Ok(rows.iter().zip(ratios).map(|(row, ratios)| told(row, ratios)).collect())
 }
 
 /// Where the benches leave what they found: figures, and pictures.
@@ -140,28 +156,22 @@ fn read(file: &std::path::Path) -> Result<Value, String> {
     serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))
 }
 
-/// A row of Criterion's: how many times as fast as the yardstick, from medians; its spread from the edges of their confidence.
-fn row_of(Row { group, ours, yardstick, goal }: &Row) -> Result<Value, String> {
-    let [ours_low, ours_middle, ours_high] = nanoseconds(group, ours)?;
-    let [low, middle, high] = nanoseconds(group, yardstick)?;
-    let ratio = middle / ours_middle;
-    Ok(json!({
+/// How many times as fast as the yardstick: the median of the rounds, and their edges.
+fn told(Row { group, ours, yardstick, goal }: &Row, mut ratios: Vec<f64>) -> Value {
+    ratios.sort_by(f64::total_cmp);
+    let ratio = ratios.get(ratios.len() / 2);
+    json!({
         "name": format!("{group}: {ours} / {yardstick}"), "unit": "×", "ratio": ratio,
-        "spread": [low / ours_high, high / ours_low], "way": "at least", "goal": goal, "reached": ratio >= *goal,
-    }))
+        "spread": [ratios.first(), ratios.last()], "way": "at least", "goal": goal,
+        "reached": ratio.is_some_and(|ratio| ratio >= goal),
+    })
 }
 
-/// The median's confidence interval and the median between its edges.
-fn nanoseconds(group: &str, name: &str) -> Result<[f64; 3], String> {
+/// The median of the samples of the last round.
+fn nanoseconds(group: &str, name: &str) -> Result<f64, String> {
     let file = target().join("criterion").join(group).join(name).join("new/estimates.json");
-    let median = &read(&file)?["median"];
-    let interval = &median["confidence_interval"];
-    let figure = |value: &Value| value.as_f64().ok_or_else(|| format!("{}: no median", file.display()));
-    Ok([
-        figure(&interval["lower_bound"])?,
-        figure(&median["point_estimate"])?,
-        figure(&interval["upper_bound"])?,
-    ])
+    let median = &read(&file)?["median"]["point_estimate"];
+    median.as_f64().ok_or_else(|| format!("{}: no median", file.display()))
 }
 
 /// A figure as people read it: three digits that count.
