@@ -193,6 +193,28 @@ async fn completions_are_printed_for_every_shell() {
     }
 }
 
+fn send_signal(program: &tokio::process::Child, signal: &str) {
+    let pid = program.id().unwrap().to_string();
+    assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_a_send_at_once() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", silent.local_addr().unwrap());
+    let mut sending = tokio::process::Command::new(PROGRAM)
+        .args(["send", "crates/payload/src/sample.json", "--url", &url])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let _unanswered = silent.accept().await.unwrap();
+    for signal in ["-INT", "-TERM"] {
+        send_signal(&sending, signal);
+    }
+    assert_eq!(sending.wait().await.unwrap().code(), Some(3));
+}
+
 #[tokio::test]
 async fn a_signal_ends_a_send_with_its_account() {
     let receiver = MockReceiver::builder().credentials("u", "p").start().await.unwrap();
@@ -205,10 +227,10 @@ async fn a_signal_ends_a_send_with_its_account() {
             .unwrap();
         let mut printed = sending.stdout.take().map(tokio::io::BufReader::new).unwrap();
         let mut attempted = String::new();
-        tokio::io::AsyncBufReadExt::read_line(&mut printed, &mut attempted).await.unwrap();
+        let reading = tokio::io::AsyncBufReadExt::read_line(&mut printed, &mut attempted);
+        tokio::time::timeout(std::time::Duration::from_secs(20), reading).await.unwrap().unwrap();
         assert!(attempted.contains("401"), "{attempted}");
-        let pid = sending.id().unwrap().to_string();
-        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+        send_signal(&sending, signal);
         let mut rest = String::new();
         tokio::io::AsyncReadExt::read_to_string(&mut printed, &mut rest).await.unwrap();
         assert_eq!(sending.wait().await.unwrap().code(), Some(1), "{signal}");

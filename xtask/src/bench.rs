@@ -121,6 +121,10 @@ fn command(bench: &str, arguments: &[&str]) -> Command {
 fn in_rounds(name: &str, rows: &[Row], quick: bool) -> Result<Vec<Value>, String> {
     let mut ratios = vec![Vec::new(); rows.len()];
     for _ in 0..if quick { 1 } else { ROUNDS } {
+        for row in rows {
+            // So that nothing is read that was not measured now.
+            let _ = std::fs::remove_dir_all(estimates(row.group));
+        }
         let mut command = command(name, &LENGTHS);
         command.envs(quick.then_some(("BENCH_BACKLOG", QUICK_BACKLOG)));
         succeed(&mut command)?;
@@ -167,9 +171,14 @@ fn told(Row { group, ours, yardstick, goal }: &Row, mut ratios: Vec<f64>) -> Val
     })
 }
 
+/// Where Criterion leaves what it found of a group.
+fn estimates(group: &str) -> PathBuf {
+    target().join("criterion").join(group)
+}
+
 /// The median of the samples of the last round.
 fn nanoseconds(group: &str, name: &str) -> Result<f64, String> {
-    let file = target().join("criterion").join(group).join(name).join("new/estimates.json");
+    let file = estimates(group).join(name).join("new/estimates.json");
     let median = &read(&file)?["median"]["point_estimate"];
     median.as_f64().ok_or_else(|| format!("{}: no median", file.display()))
 }

@@ -49,12 +49,12 @@ pub(crate) async fn receive(arguments: Box<Receive>) -> Result<ExitCode, Failure
             to_print.push(capture);
         }
     });
-    let mut stop = Stop::listen()?;
     let receiver = builder.start().await.map_err(|error| Failure::cannot_run(format!("error: {error}")))?;
     if let Some(export) = arguments.captures.export {
         earlier.play(&receiver, &queue);
         return files::export(&receiver, &arguments.listen, export);
     }
+    let stop = Stop::listen(|| {})?;
     files::write_trust(&receiver, &arguments.tls)?;
     announce::announce(&receiver, &arguments, &told)?;
     // What came meanwhile is printed after where it came to.
@@ -62,7 +62,7 @@ pub(crate) async fn receive(arguments: Box<Receive>) -> Result<ExitCode, Failure
         .map_err(|error| Failure::cannot_run(format!("error: the system gives no thread: {error}")))?;
     earlier.play(&receiver, &queue);
     let alone = arguments.captures.record.is_none() && arguments.inspect.is_none();
-    run(&receiver, &arguments.script, &queue, alone, &mut stop).await;
+    run(&receiver, &arguments.script, &queue, alone, &stop).await;
     receiver.close(settings::CLOSING).await;
     // What was under way counts too: the summary, the reports and the exit code tell of the same captures.
     let ended = Ended::of(receiver.log(), &arguments.script);
@@ -199,7 +199,7 @@ fn decided(captures: &Captures, wanted: &ScriptArguments) -> bool {
 /// Until it is decided, the time is over, or somebody ends it.
 ///
 /// `alone` says that nothing but standard output tells what comes: when nobody reads that, there is nobody left.
-async fn run(receiver: &MockReceiver, wanted: &ScriptArguments, queue: &Queue, alone: bool, stop: &mut Stop) {
+async fn run(receiver: &MockReceiver, wanted: &ScriptArguments, queue: &Queue, alone: bool, stop: &Stop) {
     let limit = wanted.timeout.unwrap_or(FOREVER);
     let expected = wanted.expect.is_some() || wanted.expect_events.is_some();
     // Looking at each capture costs as much as taking it in, and is only done for who asks.

@@ -18,12 +18,12 @@ use sender::book::Origin;
 use sender::settings::{Guarding, MIN_TOKEN};
 use sender::{Book, Sender, Settings};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::args::Serve;
 use crate::clock::sleep;
-use crate::exit::{CANNOT_RUN, Failure};
+use crate::exit::Failure;
 use crate::stop::Stop;
 use crate::{key, show};
 
@@ -47,7 +47,7 @@ pub(crate) async fn serve(arguments: Box<Serve>) -> Result<ExitCode, Failure> {
     let listener = listen(arguments.listen.as_deref().unwrap_or(&settings.server.listen)).await?;
     let address = listener.local_addr().map_err(|error| cannot_run(&error))?;
     let portal = Arc::new(open(&arguments, &settings, address, guarding).await?);
-    let mut stop = Stop::listen()?;
+    let stop = Stop::listen(|| tracing::warn!("stopped at once; what was under way may be delivered again"))?;
     portal.set_up(settings).await.map_err(|error| cannot_run(&error))?;
     let count = portal.sender.integrations().len();
     warn(&arguments, &portal).await;
@@ -59,7 +59,7 @@ pub(crate) async fn serve(arguments: Box<Serve>) -> Result<ExitCode, Failure> {
     let _reloading = arguments
         .config
         .clone()
-        .map(|path| spawn(reload::reload((path, looked), guarding, Arc::clone(&portal))));
+        .map(|path| spawn(reload::reload((path, looked), hang_up(), guarding, Arc::clone(&portal))));
     let _reading = arguments.stdin.then(|| spawn(input::take_in(Arc::clone(&portal))));
     show::println(&format!(
         "serving on http://{address}/ with {}, store in {} (Ctrl-C ends)\nthe portal: {}",
@@ -70,13 +70,7 @@ pub(crate) async fn serve(arguments: Box<Serve>) -> Result<ExitCode, Failure> {
     stop.asked().await;
     tracing::info!(seconds = drain.as_secs(), "draining; a second signal stops at once");
     portal.drain();
-    tokio::select! {
-        () = portal.sender.engine().shut_down(drain) => {}
-        () = stop.asked() => {
-            tracing::warn!("stopped at once; what was under way may be delivered again");
-            return Ok(ExitCode::from(CANNOT_RUN));
-        }
-    }
+    portal.sender.engine().shut_down(drain).await;
     let _ = close.send(());
     answering.await;
     tracing::info!("stopped");
@@ -221,6 +215,6 @@ async fn scrub_now_and_then(data: std::path::PathBuf) {
 }
 
 /// The signal that asks for a reload.
-fn hang_up() -> Option<tokio::signal::unix::Signal> {
+fn hang_up() -> Option<Signal> {
     signal(SignalKind::hangup()).ok()
 }

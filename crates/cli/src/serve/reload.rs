@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 use portal::Portal;
 use sender::Settings;
 use sender::settings::Guarding;
+use tokio::signal::unix::Signal;
 
-use super::hang_up;
 use crate::clock::sleep;
 
 /// How often the file is looked at.
@@ -44,8 +44,13 @@ impl Seen {
     }
 }
 
-pub(super) async fn reload((path, taken): (PathBuf, Look), guarding: Guarding, portal: Arc<Portal>) {
-    let mut signal = hang_up();
+/// Takes the file over when it changes, and when `signal` asks for it.
+pub(super) async fn reload(
+    (path, taken): (PathBuf, Look),
+    mut signal: Option<Signal>,
+    guarding: Guarding,
+    portal: Arc<Portal>,
+) {
     let mut seen = Seen { taken, last: taken, asked: false };
     loop {
         let asked = async {

@@ -189,6 +189,7 @@ fn decode_portably(characters: &[u8], length: usize, room: &mut [u8; ROOM]) -> O
 mod tests {
     use proptest::collection::vec;
     use proptest::prelude::{Strategy, any, prop_assert_eq, prop_oneof, proptest};
+    use proptest::sample::Index;
 
     use super::*;
 
@@ -217,9 +218,17 @@ mod tests {
 
         /// Where the processor has one way only, both are the same.
         #[test]
-        fn both_ways_decode_alike(token in "[A-Za-z0-9+/]{0,132}([A-Za-z0-9+/=\\-é]{0,8}|[AQgw=]{0,4})") {
+        fn both_ways_decode_alike(
+            token in "[A-Za-z0-9+/]{0,254}[AQgw=]{0,2}",
+            odd in proptest::option::of((any::<Index>(), any::<u8>())),
+        ) {
             let mut rooms = [Room::default(), Room::default()];
-            let token = token.as_bytes();
+            let mut token = token.into_bytes();
+            token.truncate(token.len() / 4 * 4);
+            if let (Some((at, byte)), false) = (odd, token.is_empty()) {
+                *at.get_mut(&mut token) = byte;
+            }
+            let token = token.as_slice();
             let decoded = decode(token, &mut rooms[0].usual);
             let portably = shape(token).and_then(|(characters, length)| {
                 Some((length, decode_portably(characters, length, &mut rooms[1].usual)?))
