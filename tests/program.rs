@@ -202,17 +202,20 @@ fn send_signal(program: &tokio::process::Child, signal: &str) {
 async fn a_second_signal_ends_a_send_at_once() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", silent.local_addr().unwrap());
-    let mut sending = tokio::process::Command::new(PROGRAM)
+    let sending = tokio::process::Command::new(PROGRAM)
         .args(["send", "crates/payload/src/sample.json", "--url", &url])
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
         .stdout(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     let _unanswered = silent.accept().await.unwrap();
     for signal in ["-INT", "-TERM"] {
         send_signal(&sending, signal);
     }
-    assert_eq!(sending.wait().await.unwrap().code(), Some(3));
+    let ended = sending.wait_with_output().await.unwrap();
+    assert_eq!(ended.status.code(), Some(3));
+    assert_eq!(ended.stderr, b"stopped at once: what was under way may have arrived\n");
 }
 
 #[tokio::test]

@@ -54,7 +54,7 @@ pub(crate) async fn receive(arguments: Box<Receive>) -> Result<ExitCode, Failure
         earlier.play(&receiver, &queue);
         return files::export(&receiver, &arguments.listen, export);
     }
-    let stop = Stop::listen(|| {})?;
+    let stop = Stop::listen(|| anstream::eprintln!("stopped at once, without a summary"))?;
     files::write_trust(&receiver, &arguments.tls)?;
     announce::announce(&receiver, &arguments, &told)?;
     // What came meanwhile is printed after where it came to.

@@ -50,7 +50,7 @@ pub(crate) async fn send(arguments: Box<Send>) -> Result<ExitCode, Failure> {
     };
     let as_is = if arguments.as_is { unread(&arguments)? } else { Vec::new() };
     let total = updates.len() + as_is.len();
-    let stop = Stop::listen(|| {})?;
+    let stop = Stop::listen(|| anstream::eprintln!("stopped at once: what was under way may have arrived"))?;
     let report = Report::new(&destination.integrations, total, arguments.json);
     let Destination { integrations, policies } = destination;
     let sender =
